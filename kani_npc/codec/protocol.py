@@ -1,0 +1,56 @@
+"""What the engine asks of a codec. `nanocodec` and `source_filter` are the two there are.
+
+Shapes: S slots, B rows, K codebooks, F frames, N samples.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+
+class DecoderState(Protocol):
+    """Everything a stream's decoder remembers between frames; tensors with the slot axis first."""
+
+    @property
+    def num_slots(self) -> int: ...
+
+    def reset(self, slots: Sequence[int]) -> None:
+        """Make these slots as new. Other slots do not notice."""
+        ...
+
+
+class StreamingDecoder(Protocol):
+    """Exact streaming: any cutting of the frames gives the samples of one whole decode, to 1e-5."""
+
+    def init_state(self, num_slots: int) -> DecoderState: ...
+
+    def __call__(self, codes_BKF: Tensor, state: DecoderState, slots: Sequence[int] | None = None) -> Tensor:
+        """The next F frames of B streams: [B, F * samples_per_frame] float32.
+
+        `slots` says which row of the state each batch row belongs to; None means rows 0 to S-1 in order.
+        """
+        ...
+
+
+class Codec(Protocol):
+    """Strictly causal: F frames are `samples_per_frame * F` samples, with no flush at the end."""
+
+    kind: str
+    sample_rate_hz: int
+    samples_per_frame: int
+    num_codebooks: int
+    codebook_size: int
+
+    def decode(self, codes_KF: Tensor) -> Tensor:
+        """Whole utterance: codes [K, F] int -> samples [F * samples_per_frame] float32."""
+        ...
+
+    def encode(self, samples_N: Tensor) -> Tensor:
+        """Samples [N] float32 at `sample_rate_hz` -> codes [K, ceil(N / samples_per_frame)] int64.
+
+        Raises `CodecError` where the encoder's weights are not at hand.
+        """
+        ...
+
+    def streaming_decoder(self) -> StreamingDecoder: ...
