@@ -1,0 +1,43 @@
+"""What crosses between the event loop and the engine thread.
+
+Inwards: say this, stop that. Outwards: what happened to one utterance. Ending and failing are messages too, and
+`Abort` names the utterance, never the slot. Knows no threads, no tensors and no slots.
+"""
+
+from dataclasses import dataclass
+
+from kani_npc.errors import KaniError
+from kani_npc.speech import Audio, Finished, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Say this. `submitted_s` is `time.perf_counter()` when the listener asked; waiting is counted from there."""
+
+    utterance: Utterance
+    submitted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Nobody listens any more. An utterance that has ended already is not an error."""
+
+    utterance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last event of an utterance that could not be spoken to its end."""
+
+    error: KaniError
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to one utterance."""
+
+    utterance_id: str
+    what: Audio | Finished | Failed
+
+
+Inbound = Submit | Abort
