@@ -1,0 +1,203 @@
+from kani_npc.v1 import audio_pb2 as _audio_pb2
+from kani_npc.v1 import sampling_pb2 as _sampling_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIORITY_UNSPECIFIED: _ClassVar[Priority]
+    PRIORITY_AMBIENT: _ClassVar[Priority]
+    PRIORITY_BARK: _ClassVar[Priority]
+    PRIORITY_DIALOGUE: _ClassVar[Priority]
+    PRIORITY_CRITICAL: _ClassVar[Priority]
+
+class Pace(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PACE_UNSPECIFIED: _ClassVar[Pace]
+    PACE_REALTIME: _ClassVar[Pace]
+    PACE_UNPACED: _ClassVar[Pace]
+
+class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
+    FINISH_REASON_END_OF_SPEECH: _ClassVar[FinishReason]
+    FINISH_REASON_MAX_FRAMES: _ClassVar[FinishReason]
+PRIORITY_UNSPECIFIED: Priority
+PRIORITY_AMBIENT: Priority
+PRIORITY_BARK: Priority
+PRIORITY_DIALOGUE: Priority
+PRIORITY_CRITICAL: Priority
+PACE_UNSPECIFIED: Pace
+PACE_REALTIME: Pace
+PACE_UNPACED: Pace
+FINISH_REASON_UNSPECIFIED: FinishReason
+FINISH_REASON_END_OF_SPEECH: FinishReason
+FINISH_REASON_MAX_FRAMES: FinishReason
+
+class SynthesizeRequest(_message.Message):
+    __slots__ = ("text", "voice", "accent", "audio", "sampling", "seed", "vary", "priority", "pace")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    ACCENT_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    VARY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    PACE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    voice: str
+    accent: str
+    audio: _audio_pb2.AudioFormat
+    sampling: _sampling_pb2.Sampling
+    seed: int
+    vary: bool
+    priority: Priority
+    pace: Pace
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., accent: _Optional[str] = ..., audio: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., sampling: _Optional[_Union[_sampling_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., vary: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., pace: _Optional[_Union[Pace, str]] = ...) -> None: ...
+
+class SynthesizeResponse(_message.Message):
+    __slots__ = ("header", "audio", "end")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    header: SpeechHeader
+    audio: SpeechAudio
+    end: SpeechEnd
+    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[_Union[SpeechAudio, _Mapping]] = ..., end: _Optional[_Union[SpeechEnd, _Mapping]] = ...) -> None: ...
+
+class SpeechHeader(_message.Message):
+    __slots__ = ("utterance_id", "encoding", "sample_rate_hz", "voice", "voice_revision", "accent", "model", "seed", "synthetic", "sampler_version")
+    UTTERANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    VOICE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    ACCENT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SYNTHETIC_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    utterance_id: str
+    encoding: _audio_pb2.AudioEncoding
+    sample_rate_hz: int
+    voice: str
+    voice_revision: int
+    accent: str
+    model: str
+    seed: int
+    synthetic: bool
+    sampler_version: str
+    def __init__(self, utterance_id: _Optional[str] = ..., encoding: _Optional[_Union[_audio_pb2.AudioEncoding, str]] = ..., sample_rate_hz: _Optional[int] = ..., voice: _Optional[str] = ..., voice_revision: _Optional[int] = ..., accent: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., synthetic: bool = ..., sampler_version: _Optional[str] = ...) -> None: ...
+
+class SpeechAudio(_message.Message):
+    __slots__ = ("data", "first_sample")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    first_sample: int
+    def __init__(self, data: _Optional[bytes] = ..., first_sample: _Optional[int] = ...) -> None: ...
+
+class SpeechEnd(_message.Message):
+    __slots__ = ("finish_reason", "total_samples", "elapsed_ms", "compute_ms", "queued_ms", "first_audio_ms", "cache_hit")
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_MS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_MS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_MS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_AUDIO_MS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HIT_FIELD_NUMBER: _ClassVar[int]
+    finish_reason: FinishReason
+    total_samples: int
+    elapsed_ms: float
+    compute_ms: float
+    queued_ms: float
+    first_audio_ms: float
+    cache_hit: bool
+    def __init__(self, finish_reason: _Optional[_Union[FinishReason, str]] = ..., total_samples: _Optional[int] = ..., elapsed_ms: _Optional[float] = ..., compute_ms: _Optional[float] = ..., queued_ms: _Optional[float] = ..., first_audio_ms: _Optional[float] = ..., cache_hit: bool = ...) -> None: ...
+
+class GetServerInfoRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetServerInfoResponse(_message.Message):
+    __slots__ = ("version", "model", "voices", "default_voice", "accents", "default_accent", "encodings", "sample_rates_hz", "capacity")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VOICES_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_VOICE_FIELD_NUMBER: _ClassVar[int]
+    ACCENTS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_ACCENT_FIELD_NUMBER: _ClassVar[int]
+    ENCODINGS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATES_HZ_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    model: ModelInfo
+    voices: _containers.RepeatedCompositeFieldContainer[VoiceInfo]
+    default_voice: str
+    accents: _containers.RepeatedCompositeFieldContainer[AccentInfo]
+    default_accent: str
+    encodings: _containers.RepeatedScalarFieldContainer[_audio_pb2.AudioEncoding]
+    sample_rates_hz: _containers.RepeatedScalarFieldContainer[int]
+    capacity: Capacity
+    def __init__(self, version: _Optional[str] = ..., model: _Optional[_Union[ModelInfo, _Mapping]] = ..., voices: _Optional[_Iterable[_Union[VoiceInfo, _Mapping]]] = ..., default_voice: _Optional[str] = ..., accents: _Optional[_Iterable[_Union[AccentInfo, _Mapping]]] = ..., default_accent: _Optional[str] = ..., encodings: _Optional[_Iterable[_Union[_audio_pb2.AudioEncoding, str]]] = ..., sample_rates_hz: _Optional[_Iterable[int]] = ..., capacity: _Optional[_Union[Capacity, _Mapping]] = ...) -> None: ...
+
+class ModelInfo(_message.Message):
+    __slots__ = ("name", "licence", "sample_rate_hz", "samples_per_frame", "speaker_space", "languages", "sampling", "sampler_version", "assumed_defaults")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_PER_FRAME_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_SPACE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ASSUMED_DEFAULTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    licence: str
+    sample_rate_hz: int
+    samples_per_frame: int
+    speaker_space: str
+    languages: _containers.RepeatedScalarFieldContainer[str]
+    sampling: _sampling_pb2.Sampling
+    sampler_version: str
+    assumed_defaults: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., licence: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., samples_per_frame: _Optional[int] = ..., speaker_space: _Optional[str] = ..., languages: _Optional[_Iterable[str]] = ..., sampling: _Optional[_Union[_sampling_pb2.Sampling, _Mapping]] = ..., sampler_version: _Optional[str] = ..., assumed_defaults: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class VoiceInfo(_message.Message):
+    __slots__ = ("id", "display_name", "accent", "licence", "revision")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    ACCENT_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    display_name: str
+    accent: str
+    licence: str
+    revision: int
+    def __init__(self, id: _Optional[str] = ..., display_name: _Optional[str] = ..., accent: _Optional[str] = ..., licence: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class AccentInfo(_message.Message):
+    __slots__ = ("id", "tag")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    tag: str
+    def __init__(self, id: _Optional[str] = ..., tag: _Optional[str] = ...) -> None: ...
+
+class Capacity(_message.Message):
+    __slots__ = ("num_slots", "active", "waiting")
+    NUM_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    num_slots: int
+    active: int
+    waiting: int
+    def __init__(self, num_slots: _Optional[int] = ..., active: _Optional[int] = ..., waiting: _Optional[int] = ...) -> None: ...
