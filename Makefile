@@ -1,0 +1,63 @@
+# Everything a newcomer runs. Needs python3 (3.11 or later) with venv, and GNU make; nothing else to run,
+# and node only for the proto linter of `make check`.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The exact versions this tree was tested with. pip's own settings (indexes, caches) are left as they are.
+INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
+BUF := @bufbuild/buf@1.75.0
+
+# Two cores are the usual machine here: OpenMP threads that spin while they wait would slow each other down.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: help demo test check format serve proto clean
+
+help:
+	@echo "make demo    speak: a server, three voices, out/*.wav, a table"
+	@echo "make test    all tests"
+	@echo "make check   format, lint, types, arrows, proto, licences"
+	@echo "make serve   run the service in the foreground"
+	@echo "make proto   generate kani_npc/v1 from proto/"
+
+# One stamp per set of packages, so that a demo does not install what only tests need.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[plot]'
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/run.stamp
+
+demo: $(VENV)/run.stamp
+	$(BIN)/python tools/demo.py --out out
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate_proto.py --check
+	@if command -v npx >/dev/null; then echo "buf lint"; npx --yes --quiet $(BUF) lint proto; \
+	else echo "buf lint: skipped, node is not installed"; fi
+	$(BIN)/python tools/check_licences.py
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(VENV)/run.stamp
+	$(BIN)/kani-npc serve $(ARGS)
+
+proto: $(VENV)/dev.stamp
+	$(BIN)/python tools/generate_proto.py
+
+clean:
+	rm -rf $(VENV) out
