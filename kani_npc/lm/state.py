@@ -1,0 +1,91 @@
+"""What a language model remembers of each stream: keys and values, convolution tails, lengths. Slot axis first.
+
+Tensors and integers; knows no tokens, no prompts, and not who sits in a slot. Rows are independent: resetting or
+stepping one slot leaves the others' numbers alone.
+
+S slots, B rows of one step, T tokens at most, H hidden, G kv heads, D head width, K convolution kernel
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kani_npc.lm.config import LmConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The slots that take one step together, and where their tensors are.
+
+    Neighbouring slots (one slot, or all of them: the usual cases) are a view of the state; others are gathered.
+    """
+
+    slots: tuple[int, ...]
+    index_B: Tensor  # the same, on the device
+
+    @property
+    def view(self) -> slice | None:
+        first, count = self.slots[0], len(self.slots)
+        return (
+            slice(first, first + count)
+            if self.slots == tuple(range(first, first + count))
+            else None
+        )
+
+
+class LmState:
+    """Static memory for `num_slots` streams of at most `max_tokens` tokens each (speaker slot included).
+
+    `lengths` is how many tokens each slot has seen. It is kept twice, here and on the device, so that neither the
+    host nor a captured graph has to ask the other.
+    """
+
+    def __init__(
+        self,
+        config: LmConfig,
+        num_slots: int,
+        max_tokens: int,
+        inv_freq_RD: Tensor,
+        dtype: torch.dtype,
+    ) -> None:
+        assert num_slots > 0 and max_tokens > 0
+        device = inv_freq_RD.device
+        self.num_slots = num_slots
+        self.max_tokens = max_tokens
+        self.inv_freq_RD = inv_freq_RD  # a snapshot: serving weights do not change under a state
+        attention = len(config.attention_layers)
+        kv_shape = (attention, num_slots, config.num_kv_heads, max_tokens, config.head_dim)
+        self.keys = torch.zeros(kv_shape, dtype=dtype, device=device)
+        self.values = torch.zeros(kv_shape, dtype=dtype, device=device)
+        tail_shape = (
+            config.num_layers - attention,
+            num_slots,
+            config.conv_kernel - 1,
+            config.hidden_size,
+        )
+        self.tails = torch.zeros(tail_shape, dtype=dtype, device=device)
+        self.lengths = [0] * num_slots
+        self.lengths_S = torch.zeros(num_slots, dtype=torch.long, device=device)
+        self._rows: Rows | None = None
+
+    def reset(self, slots: Iterable[int]) -> None:
+        """Make rows clean for new guests. Keys and values need no clearing: nothing looks beyond a row's length."""
+        for slot in slots:
+            self.lengths[slot] = 0
+            self.lengths_S[slot] = 0
+            self.tails[:, slot] = 0
+
+    def rows(self, slots: Sequence[int]) -> Rows:
+        """The rows of a step; the last answer is kept, since the same slots mostly step again."""
+        key = tuple(slots)
+        if self._rows is None or self._rows.slots != key:
+            assert key and len(set(key)) == len(key), "a step needs slots, each once"
+            self._rows = Rows(key, torch.tensor(key, device=self.lengths_S.device))
+        return self._rows
+
+    def advance(self, slots: Sequence[int], count: int = 1) -> None:
+        """Count tokens that were written, on the host. The device's copy is advanced by the one who wrote them."""
+        for slot in slots:
+            self.lengths[slot] += count
