@@ -9,6 +9,7 @@
     │   ├── CheckpointError   keys or shapes that do not fit; says which
     │   └── CodecError        the codec cannot do what was asked
     ├── HubError              a hub name that could not be fetched
+    ├── SettingsError         an option or environment variable that cannot be used, an address already taken
     ├── Overloaded            no room; says when to try again
     ├── EngineClosed          shutting down
     └── EngineFailed          our own fault; the stream ends, the service goes on
@@ -56,6 +57,10 @@ class CodecError(ModelError):
 
 class HubError(ModelError):
     """A hub name that could not be fetched."""
+
+
+class SettingsError(KaniError):
+    """A setting that cannot be used: says which, and what it may be."""
 
 
 class Overloaded(KaniError):

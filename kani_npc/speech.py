@@ -160,3 +160,4 @@ class ModelInfo:
     languages: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     notes: tuple[str, ...] = ()  # defaults that the loader had to assume
+    sampler_version: str = ""  # names the draw that a seed feeds, frozen by golden vectors

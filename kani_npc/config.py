@@ -1,0 +1,73 @@
+"""Settings of the service, from the command line and the environment. The one home of environment variables.
+
+Every setting is also `KANI_NPC_<NAME>` (`KANI_NPC_ADDRESS`, `KANI_NPC_SLOTS`, ...); the command line wins. Knows no
+gRPC and no model.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from kani_npc.errors import SettingsError
+
+PREFIX = "KANI_NPC_"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What `kani-npc serve` needs to know. Raises `SettingsError` for values that mean nothing."""
+
+    address: str = "127.0.0.1:50051"  # host:port; port 0 takes a free one
+    model: str = "tiny"  # a shipped name, a folder or a hub name
+    codec: str | None = None  # for a model folder without one: a .nemo, a folder or a hub name
+    device: str = "auto"  # cuda where there is one
+    slots: int = 8  # streams at once
+    threads: int = 0  # for arithmetic on the CPU; 0 leaves it to torch
+    drain_s: float = 30.0  # after a first SIGTERM or SIGINT, running lines may take so long to end
+
+    def __post_init__(self) -> None:
+        def check(ok: bool, name: str, rule: str) -> None:
+            if not ok:
+                raise SettingsError(f"{name} must be {rule}, not {getattr(self, name)!r}")
+
+        host, _, port = self.address.rpartition(":")
+        check(bool(host) and port.isdecimal() and int(port) < 65536, "address", "host:port")
+        check(bool(self.model), "model", "a name or a folder")
+        check(self.device.partition(":")[0] in DEVICES, "device", " or ".join(DEVICES))
+        check(1 <= self.slots <= 1024, "slots", "from 1 to 1024")
+        check(0 <= self.threads <= 1024, "threads", "from 0 to 1024")
+        check(0 <= self.drain_s <= 3600, "drain_s", "from 0 to 3600 seconds")
+
+    @property
+    def host(self) -> str:
+        return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+
+def serve_settings(
+    environment: Mapping[str, str] | None = None, **options: Any
+) -> ServeSettings:
+    """The settings: options that are not None, else the environment (the process's own by default), else defaults.
+
+    Raises `SettingsError` for a `KANI_NPC_` variable that is no setting, and for values that cannot be read.
+    """
+    kinds = {f.name: type(f.default) for f in fields(ServeSettings)}
+    values: dict[str, Any] = {}
+    for variable, text in (os.environ if environment is None else environment).items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in kinds:
+            known = ", ".join(PREFIX + k.upper() for k in kinds)
+            raise SettingsError(f"{variable} is no setting; there are {known}")
+        try:
+            values[name] = kinds[name](text) if kinds[name] in (int, float) else text
+        except ValueError:
+            raise SettingsError(f"{variable} must be a number, not {text!r}") from None
+    values.update((k, v) for k, v in options.items() if v is not None)
+    return ServeSettings(**values)
