@@ -1,0 +1,224 @@
+"""The tokenizer of small English voices: raw text in, phones out.
+
+    text -> words (`normalize`) -> phones, from a dictionary or letter-to-sound rules -> ids
+
+An encoded text is `[BOS, tag, symbol, symbol, ..., pad, pad]`. The tag symbol is the accent, or a neutral one, so that
+the first sound always has the same place; pads fill up to a multiple of `pad_multiple`, so that speech starts at one of
+a few positions and a symbol and its sound are a fixed distance apart, which a small model learns far sooner than a
+distance that varies with the line. Knows nothing about models; `finetune/tiny/g2p.py` makes the pronunciations.
+
+The `pronunciations.xz` of a model folder is text: rules, an empty line, words; both sorted lines `key value`, a phone
+being one character, its place in `ALPHABET`. The words are searched where they lie: no table of them is built.
+"""
+
+import json
+import lzma
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kani_npc.errors import CheckpointError, InvalidUtterance
+from kani_npc.text.limits import MAX_SPEECH_S
+from kani_npc.text.normalize import normalize
+from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
+
+KIND = "phones"
+PRONUNCIATIONS_FILE = "pronunciations.xz"
+
+# ARPAbet as CMUdict writes it, without stress.
+PHONES = (
+    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
+).split()
+ALPHABET = "".join(chr(ord("A") + i) for i in range(26)) + "".join(
+    chr(ord("a") + i) for i in range(13)
+)
+WORD_GAP = " "
+PAUSES = (",", ".", "?", "!")
+
+PAD, NO_TAG, _FIRST_FREE = (
+    0,
+    END_OF_TEXT + 1,
+    END_OF_TEXT + 2,
+)  # 1 and 2 are the published BOS and end_of_text
+
+# Fast English is about 14 phones and gaps a second; the limit on seconds becomes one on symbols.
+MAX_SYMBOLS = round(MAX_SPEECH_S * 14)
+
+_TAGGED = re.compile(r"([A-Za-z0-9_-]{1,32}): ?")
+_WORD_OR_PAUSE = re.compile(r"[A-Za-z']+|[,.?!]")
+
+# Letters of the rules' context, nearest first: the letter, 1 right, 1 left, 2 right, ...
+CONTEXT = (0, 1, -1, 2, -2, 3, -3, 4)
+_EDGE = "#"
+
+_LETTER_NAMES = dict(
+    zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        "EY|B IY|S IY|D IY|IY|EH F|JH IY|EY CH|AY|JH EY|K EY|EH L|EH M|EH N|OW|P IY|K Y UW|AA R|EH S|T IY|Y UW|"
+        "V IY|D AH B AH L Y UW|EH K S|W AY|Z IY".split("|"),
+        strict=True,
+    )
+)
+_SIBILANTS = frozenset(("S", "Z", "SH", "ZH", "CH", "JH"))
+_VOICELESS = frozenset(("P", "T", "K", "F", "TH"))
+
+
+class Pronunciations:
+    """How words sound: a dictionary, and letter-to-sound rules for the rest.
+
+    A rule's key is the letter and as much of its surroundings, in the order of `CONTEXT`, as the rule needs;
+    the longest key that fits speaks.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        text = lzma.decompress(packed)
+        rules, _, words = text.partition(b"\n\n")
+        # The rules are asked several times a letter, so these twenty thousand short strings are a table.
+        self._rules = {
+            context: sound
+            for context, _, sound in (line.partition(" ") for line in rules.decode().splitlines())
+        }
+        self._words = _SortedLines(words)
+
+    def phones(self, word: str) -> list[str]:
+        """The phones of one word of letters and apostrophes; never empty for a word with a letter in it."""
+        lower = word.lower().strip("'")
+        packed = self._words.get(lower)
+        if packed is None and word.isupper() and 2 <= len(word) <= 5:
+            return [phone for letter in lower for phone in _LETTER_NAMES.get(letter, "").split()]
+        if packed is None and lower.endswith("'s"):
+            stem = self.phones(lower[:-2])
+            return stem + _plural(stem)
+        if packed is None:
+            packed = self.sound_out(lower.replace("'", ""))
+        if not packed:  # a word whose every letter is silent by the rules, "hh" say, is spelled
+            return [phone for letter in lower for phone in _LETTER_NAMES.get(letter, "").split()]
+        return [PHONES[ALPHABET.index(symbol)] for symbol in packed]
+
+    def sound_out(self, letters: str) -> str:
+        """The rules alone: lower-case letters -> packed phones."""
+        return "".join(self._sound(context) for context in contexts(letters))
+
+    def _sound(self, context: str) -> str:
+        for length in range(len(context), 0, -1):
+            sound = self._rules.get(context[:length])
+            if sound is not None:
+                return sound
+        return ""
+
+
+def contexts(letters: str) -> list[str]:
+    """For each letter, itself and its neighbours in the order of `CONTEXT`, edges marked."""
+    width = max(abs(offset) for offset in CONTEXT)
+    padded = _EDGE * width + letters + _EDGE * width
+    return ["".join(padded[i + width + offset] for offset in CONTEXT) for i in range(len(letters))]
+
+
+class PhoneTokenizer:
+    """Text to ids. `speaks_any_script` is what tells it from a published tokenizer."""
+
+    def __init__(
+        self, pronunciations: Pronunciations, tags: Sequence[str], pad_multiple: int
+    ) -> None:
+        symbols = [*PHONES, WORD_GAP, *PAUSES, *tags]
+        self._pronunciations = pronunciations
+        self._ids = {symbol: _FIRST_FREE + i for i, symbol in enumerate(symbols)}
+        self.tags = tuple(tags)
+        self.pad_multiple = pad_multiple
+        self.vocab_size = _FIRST_FREE + len(symbols)
+
+    @classmethod
+    def load(cls, folder: Path, settings: dict[str, Any]) -> "PhoneTokenizer":
+        """From a model folder, `settings` being its tokenizer.json. Raises `CheckpointError`."""
+        unknown = set(settings) - {"kind", "tags", "pad_multiple"}
+        if unknown:
+            raise CheckpointError(f"tokenizer.json has unknown keys: {', '.join(sorted(unknown))}")
+        path = folder / PRONUNCIATIONS_FILE
+        try:
+            pronunciations = Pronunciations(path.read_bytes())
+        except (OSError, lzma.LZMAError, EOFError) as error:
+            raise CheckpointError(
+                f"{PRONUNCIATIONS_FILE} beside tokenizer.json cannot be read"
+            ) from error
+        return cls(pronunciations, settings.get("tags", ()), settings.get("pad_multiple", 32))
+
+    def settings(self) -> str:
+        """What tokenizer.json holds."""
+        return (
+            json.dumps(
+                {"kind": KIND, "tags": self.tags, "pad_multiple": self.pad_multiple}, indent=2
+            )
+            + "\n"
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """Ids with BOS, padded. `"en_us: Halt!"` speaks "Halt!" with the symbol of en_us.
+
+        Raises `InvalidUtterance` for text in a script that English spelling does not have, for text without a
+        word, and for more than `MAX_SYMBOLS` symbols.
+        """
+        tag, spoken = NO_TAG, text
+        tagged = _TAGGED.match(text)
+        if tagged and tagged[1] in self.tags:
+            tag, spoken = self._ids[tagged[1]], text[tagged.end() :]
+        symbols = self.symbols(spoken)
+        if len(symbols) > MAX_SYMBOLS:
+            raise InvalidUtterance(
+                f"the text is {len(symbols)} sounds long when spoken, more than the {MAX_SYMBOLS} of about "
+                f"{MAX_SPEECH_S} s; split it into shorter lines",
+                field="text",
+            )
+        ids = [START_OF_TEXT, tag, *(self._ids[symbol] for symbol in symbols)]
+        return ids + [PAD] * (-len(ids) % self.pad_multiple)
+
+    def symbols(self, text: str) -> list[str]:
+        """Phones with gaps between words, or a pause where the text has one; ends with a pause."""
+        symbols: list[str] = []
+        for part in _WORD_OR_PAUSE.findall(normalize(text)):
+            if part in PAUSES:
+                # Of several pauses in a row the first is kept, but the end of a sentence outranks a comma.
+                if symbols and symbols[-1] not in PAUSES:
+                    symbols.append(part)
+                elif symbols and symbols[-1] == ",":
+                    symbols[-1] = part
+                continue
+            phones = self._pronunciations.phones(part)
+            if phones and symbols and symbols[-1] not in PAUSES:
+                symbols.append(WORD_GAP)
+            symbols += phones
+            if len(symbols) > 4 * MAX_SYMBOLS:  # far too long already: do not sound out the rest
+                break
+        if not symbols:
+            raise InvalidUtterance("the text has no word that this voice can speak", field="text")
+        if symbols[-1] not in PAUSES:
+            symbols.append(".")
+        return symbols
+
+
+class _SortedLines:
+    """`key value` lines in sorted order, searched in place."""
+
+    def __init__(self, lines: bytes) -> None:
+        self._lines = b"\n" + lines.strip(b"\n") + b"\n"
+
+    def get(self, key: str) -> str | None:
+        wanted = key.encode()
+        low, high = 0, len(self._lines) - 1  # both at a newline
+        while low < high:
+            start = self._lines.rfind(b"\n", low, (low + high) // 2 + 1) + 1
+            end = self._lines.find(b"\n", start)
+            found, _, value = self._lines[start:end].partition(b" ")
+            if found == wanted:
+                return value.decode()
+            if found < wanted:
+                low = end
+            else:
+                high = start - 1
+        return None
+
+
+def _plural(stem: Sequence[str]) -> list[str]:
+    if stem[-1:] and stem[-1] in _SIBILANTS:
+        return ["IH", "Z"]
+    return ["S"] if stem[-1:] and stem[-1] in _VOICELESS else ["Z"]
