@@ -1,13 +1,33 @@
 """The seam between the service and the engine: an utterance in, an async stream of speech events out.
 
-The one home of threads. Knows no gRPC, no voices by name and no output formats.
+The one home of threads: the engine thread alone touches the model, and between it and the event loop there are only
+messages. Knows no gRPC, no voices by name and no output formats.
 """
 
-from collections.abc import AsyncGenerator
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from kani_npc.speech import ModelInfo, SpeechEvent, Utterance
+import torch
+
+from kani_npc.engine.cores import physical_cores
+from kani_npc.engine.engine import FAILED, Engine, EngineSettings
+from kani_npc.engine.messages import Abort, Event, Failed, Inbound, Submit
+from kani_npc.engine.model import SpeechModel
+from kani_npc.errors import EngineClosed, EngineFailed, InvalidUtterance, KaniError
+from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance
+
+logger = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = (
+    10.0  # a step takes a fraction of it; beyond, the thread is stuck and dies with the process
+)
+CLOSED = "the engine is stopped; connect again when the service is back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +52,156 @@ class Synthesizer(Protocol):
         """`Audio` in order without gaps, then exactly one `Finished`.
 
         Closing the generator, or cancelling the task that waits on it, frees the utterance's slot before the next
-        frame; use `contextlib.aclosing`. The first `anext` raises `Overloaded` where the queue is full and
-        `EngineClosed` after `close`; any may raise `EngineFailed`.
+        frame; use `contextlib.aclosing`. The first `anext` raises `InvalidUtterance` for what the model cannot say,
+        `Overloaded` where the queue is full and `EngineClosed` after `close`; any may raise `EngineFailed`.
         """
         ...
 
     async def close(self) -> None:
         """Take no more utterances, end the running ones with `EngineClosed`, stop. May be called twice."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The last message inwards."""
+
+
+class EngineSynthesizer:
+    """A model that speaks, on a thread of its own. Ready when built: the first line finds everything warm.
+
+    `num_threads` is for the arithmetic on the CPU; None takes the physical cores that the process may use. Where the
+    cores are shared, set OMP_WAIT_POLICY=PASSIVE in the environment before the process starts: idle OpenMP threads
+    that spin take their time from everyone else (measured: a tenth of the speed beside one other busy process).
+    """
+
+    def __init__(
+        self,
+        model: SpeechModel,
+        settings: EngineSettings | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> None:
+        self._engine = Engine(model, settings or EngineSettings())
+        self._num_threads = num_threads or physical_cores()
+        self._inbound: SimpleQueue[Inbound | Stop] = SimpleQueue()
+        self._listeners: dict[str, asyncio.Queue[Audio | Finished | Failed]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._active = 0  # as of the last step; written by the engine thread
+        self._closed = False
+        self._stopped = threading.Event()
+        self._warm = threading.Event()
+        self._thread = threading.Thread(target=self._speak, name="kani-engine", daemon=True)
+        self._thread.start()
+        self._warm.wait()
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._engine.model.info
+
+    @property
+    def load(self) -> EngineLoad:
+        active = self._active
+        return EngineLoad(
+            num_slots=self._engine.settings.num_slots,
+            active=active,
+            waiting=max(0, len(self._listeners) - active),
+        )
+
+    async def synthesize(self, utterance: Utterance) -> AsyncGenerator[SpeechEvent]:
+        """See `Synthesizer`. A slow reader costs the memory of its own utterance and nobody's time."""
+        if self._closed:
+            raise EngineClosed(CLOSED)
+        if utterance.id in self._listeners:
+            raise InvalidUtterance(
+                "an utterance with this id is being spoken already", field="utterance_id"
+            )
+        self._loop = asyncio.get_running_loop()
+        events = self._listeners[utterance.id] = asyncio.Queue()
+        self._inbound.put(Submit(utterance, time.perf_counter()))
+        ended = False
+        try:
+            while not ended:
+                what = await events.get()
+                ended = not isinstance(what, Audio)
+                if isinstance(what, Failed):
+                    raise what.error
+                yield what
+        finally:
+            del self._listeners[utterance.id]
+            if not ended:
+                self._inbound.put(Abort(utterance.id))
+
+    async def close(self) -> None:
+        """See `Synthesizer`. Gives up on a stuck step after `CLOSE_TIMEOUT_S`."""
+        self._closed = True
+        self._inbound.put(Stop())
+        deadline_s = time.perf_counter() + CLOSE_TIMEOUT_S
+        while self._thread.is_alive() and time.perf_counter() < deadline_s:
+            await asyncio.sleep(0.002)
+        if self._thread.is_alive():
+            logger.error("the engine thread did not stop within %.0f s", CLOSE_TIMEOUT_S)
+        self._deliver(
+            [Event(utterance_id, Failed(EngineClosed(CLOSED))) for utterance_id in self._listeners]
+        )
+
+    # From here on: the engine thread, except _deliver.
+
+    def _speak(self) -> None:
+        torch.set_num_threads(self._num_threads)
+        try:
+            self._engine.warm_up()
+        except Exception:
+            logger.exception("the engine could not warm up")
+        finally:
+            self._warm.set()
+        while True:
+            for message in self._messages(wait=not self._engine.busy):
+                if isinstance(message, Stop):
+                    return
+                self._take(message)
+            try:
+                events = self._engine.step()
+            except Exception:
+                logger.exception("the engine failed between its steps; all its utterances are lost")
+                events = self._engine.fail_all(EngineFailed(FAILED))
+            self._active = self._engine.scheduler.active
+            self._post(events)
+
+    def _messages(self, *, wait: bool) -> Iterator[Inbound | Stop]:
+        """Everything that came in since the last step; if asked to, waits for the first."""
+        if wait:
+            yield self._inbound.get()
+        while True:
+            try:
+                yield self._inbound.get_nowait()
+            except Empty:
+                return
+
+    def _take(self, message: Inbound) -> None:
+        if isinstance(message, Abort):
+            self._engine.cancel(message.utterance_id)
+            return
+        try:
+            self._engine.submit(message.utterance, message.submitted_s)
+        except KaniError as error:
+            self._post([Event(message.utterance.id, Failed(error))])
+        except Exception:
+            logger.exception("utterance %s could not be prepared", message.utterance.id)
+            self._post([Event(message.utterance.id, Failed(EngineFailed(FAILED)))])
+
+    def _post(self, events: Sequence[Event]) -> None:
+        if not events or self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, events)
+        except RuntimeError:  # the loop was closed with streams open: nobody is left to hear
+            for event in events:
+                self._engine.cancel(event.utterance_id)
+
+    def _deliver(self, events: Sequence[Event]) -> None:
+        """On the event loop. An event of an utterance whose listener has left is dropped."""
+        for event in events:
+            listener = self._listeners.get(event.utterance_id)
+            if listener is not None:
+                listener.put_nowait(event.what)

@@ -27,7 +27,9 @@ def test_a_line_is_one_frame_a_letter_and_ends_once():
         return [event async for event in SineSynthesizer().synthesize(line("Halt!"))]
 
     *audio, end = asyncio.run(run())
-    assert [event.chunk.first_sample for event in audio] == [SAMPLES_PER_FRAME * i for i in range(5)]
+    assert [event.chunk.first_sample for event in audio] == [
+        SAMPLES_PER_FRAME * i for i in range(5)
+    ]
     assert isinstance(end, Finished) and end.reason is FinishReason.END_OF_SPEECH
     assert end.total_samples == 5 * SAMPLES_PER_FRAME
     sound = np.concatenate([event.chunk.samples for event in audio])

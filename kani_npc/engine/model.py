@@ -1,0 +1,157 @@
+"""Opens a model folder and checks that its parts fit each other.
+
+    config.json, model.safetensors   the language model          codec/   codes to sound
+    tokenizer.json                   text to ids                 generation_config.json   sampling defaults
+
+Knows no hub (`kani_npc/models.py` turns names into folders) and no voices.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kani_npc.codec.load import load_codec
+from kani_npc.codec.protocol import Codec
+from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
+from kani_npc.lm.load import load_lm
+from kani_npc.lm.model import Lfm2
+from kani_npc.speech import ModelInfo, Sampling, Voice
+from kani_npc.text import Tokenizer, load_tokenizer
+
+# The published package's `generate` (kani-tts-2 0.0.5); top-k is transformers' own default.
+PUBLISHED_SAMPLING = Sampling(temperature=1.0, top_p=0.95, top_k=50, repetition_penalty=1.1)
+PUBLISHED_CODEC = "nvidia/nemo-nano-codec-22khz-0.6kbps-12.5fps"
+PUBLISHED_SPEAKER_SPACE = "nineninesix/speaker-emb-tbr"
+UNKNOWN_LICENCE = "unknown: see the model's own card"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechModel:
+    """Everything that speaking takes. Raises `ModelError` for parts that do not fit each other."""
+
+    lm: Lfm2
+    codec: Codec
+    tokenizer: Tokenizer
+    info: ModelInfo
+
+    def __post_init__(self) -> None:
+        layout, codec = self.lm.layout, self.codec
+        if (codec.num_codebooks, codec.codebook_size) != (
+            layout.num_codebooks,
+            layout.codebook_size,
+        ):
+            raise ModelError(
+                f"the language model speaks {layout.num_codebooks} codebooks of {layout.codebook_size} codes, the "
+                f"codec ({codec.kind}) has {codec.num_codebooks} of {codec.codebook_size}; pass the codec that the "
+                "model was trained with"
+            )
+
+    @property
+    def sampling(self) -> Sampling:
+        """What an utterance takes where nobody asks for anything else."""
+        return self.info.sampling
+
+    @property
+    def speaker_dim(self) -> int:
+        """Width of the speaker embeddings that the model takes."""
+        return self.lm.config.speaker_dim
+
+    @property
+    def device(self) -> torch.device:
+        return self.lm.device
+
+    def check_voice(self, voice: Voice) -> None:
+        """Raises `InvalidUtterance` for a voice whose embedding has another width than the model takes."""
+        if voice.embedding is not None and voice.embedding.vector.shape != (self.speaker_dim,):
+            raise InvalidUtterance(
+                f"voice {voice.id!r} has an embedding of shape {list(voice.embedding.vector.shape)}; model "
+                f"{self.info.name!r} takes [{self.speaker_dim}]",
+                field="voice",
+            )
+
+
+def load_model(
+    folder: str | Path,
+    *,
+    codec: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+) -> SpeechModel:
+    """A model folder, ready to speak.
+
+    `codec` is a `.nemo` file or a codec folder, for a model folder that has no `codec/` of its own. `dtype` is the
+    language model's, float32 where not given; the codec always computes in float32.
+
+    Raises `ModelError` (or its `CheckpointError`, `CodecError`) that names the file, the key or the parts at fault.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(
+            f"no model folder at {folder}; it should hold config.json and model.safetensors"
+        )
+    codec = codec or folder / "codec"
+    if not Path(codec).exists():
+        raise ModelError(
+            f"no codec at {codec}; pass --codec with a .nemo file or a codec folder (published models: "
+            f"{PUBLISHED_CODEC})"
+        )
+    lm = load_lm(folder, dtype=dtype or torch.float32, device=device).eval()
+    tokenizer = load_tokenizer(folder)
+    loaded_codec = load_codec(codec, device=device)
+    config = read_json(folder / "config.json")
+    sampling, notes = read_sampling(folder)
+    info = ModelInfo(
+        name=str(config.get("model_name", folder.resolve().name)),
+        licence=str(config.get("licence", UNKNOWN_LICENCE)),
+        sample_rate_hz=loaded_codec.sample_rate_hz,
+        samples_per_frame=loaded_codec.samples_per_frame,
+        speaker_space=str(config.get("speaker_space", PUBLISHED_SPEAKER_SPACE)),
+        languages=lm.config.language_tags,
+        sampling=sampling,
+        notes=(*(f"config.json: {field} assumed" for field in lm.config.assumed), *notes),
+    )
+    if tokenizer.vocab_size > lm.layout.vocab_size:
+        raise ModelError(
+            f"tokenizer.json has {tokenizer.vocab_size} ids, the language model {lm.layout.vocab_size}; they are not of "
+            "one model"
+        )
+    return SpeechModel(lm, loaded_codec, tokenizer, info)
+
+
+def read_sampling(folder: Path) -> tuple[Sampling, tuple[str, ...]]:
+    """The defaults in generation_config.json, and notes on what it left to the published ones.
+
+    `do_sample: false` is greedy. A file without it samples, as the published package does whatever its own file says.
+    Raises `ModelError` for values that mean nothing.
+    """
+    path = folder / "generation_config.json"
+    given = read_json(path) if path.exists() else {}
+    values: dict[str, Any] = {}
+    notes: list[str] = []
+    for name in ("temperature", "top_k", "top_p", "repetition_penalty"):
+        if given.get(name) is None:
+            notes.append(f"{path.name}: {name}={getattr(PUBLISHED_SAMPLING, name)} assumed")
+        else:
+            values[name] = given[name]
+    values |= {name: given[name] for name in ("min_frames", "max_frames") if name in given}
+    try:
+        return PUBLISHED_SAMPLING.but(greedy=given.get("do_sample") is False, **values), tuple(
+            notes
+        )
+    except (InvalidUtterance, TypeError) as error:
+        raise ModelError(f"{path.name}: {error}") from error
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """A JSON object from a model folder. Raises `CheckpointError`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} is not a JSON object")
+    return value

@@ -1,0 +1,129 @@
+"""Turns a plan into tensors and back: prefills prompts, runs a frame for every row, decodes codes to sound.
+
+Owns everything a slot remembers: language-model state, decoder state, sampler state, codes not decoded yet. The one
+home of device copies; one of them a step. Knows no queue, no clock, and no utterance but as ids and numbers.
+
+Shapes: S slots, B rows, K codebooks, F frames, N samples.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kani_npc.audio import to_int16
+from kani_npc.engine.model import SpeechModel
+from kani_npc.engine.scheduler import Line, StepFrames, StepPlan
+from kani_npc.lm.sampler import Sampler
+from kani_npc.speech import FloatArray, Int16Array
+
+
+class Runner:
+    """`num_slots` static slots of `max_prompt_tokens` and `max_frames` each. Not thread-safe."""
+
+    def __init__(
+        self, model: SpeechModel, *, num_slots: int, max_prompt_tokens: int, max_frames: int
+    ) -> None:
+        self._lm = model.lm
+        self._layout = model.lm.layout
+        self._codec = model.codec
+        self._audio_step = model.lm.config.audio_step
+        self._device = model.device
+        self._lm_state = model.lm.init_state(
+            num_slots, max_prompt_tokens + self._layout.num_codebooks * max_frames
+        )
+        self._decoder = model.codec.streaming_decoder()
+        self._decoder_state = self._decoder.init_state(num_slots)
+        self._sampler = Sampler(self._layout, num_slots, self._device)
+        self._next_id_S = torch.zeros(
+            num_slots, dtype=torch.int64, device=self._device
+        )  # what sub-step 0 feeds
+        self._next_position_S = torch.zeros(num_slots, device=self._device)
+        self._first_audio_position_S = torch.zeros(num_slots, device=self._device)
+        self._frame_S = torch.zeros(num_slots, device=self._device)
+        self._codes: list[list[Tensor]] = [
+            [] for _ in range(num_slots)
+        ]  # by slot: frames [K] that wait for sound
+
+    @torch.inference_mode()
+    def admit(self, slot: int, line: Line) -> None:
+        """A new guest finds a clean row, with its prompt read: the next sub-step feeds start_of_speech."""
+        utterance = line.utterance
+        embedding = utterance.voice.embedding
+        speaker_D = (
+            None if embedding is None else torch.from_numpy(embedding.vector).to(self._device)
+        )
+        self._lm_state.reset([slot])
+        self._decoder_state.reset([slot])
+        self._sampler.admit(slot, utterance.sampling, utterance.seed)
+        self._codes[slot].clear()
+        self._lm.prefill(line.prompt, speaker_D, self._lm_state, slot)
+        self._next_id_S[slot] = line.prompt.ids[-1]
+        self._next_position_S[slot] = line.prompt.position(0, 0, self._audio_step)
+        self._first_audio_position_S[slot] = line.prompt.first_audio_position
+        self._frame_S[slot] = 0
+
+    @torch.inference_mode()
+    def run(self, plan: StepPlan) -> StepFrames:
+        """A frame of codes for every slot in `speak`, then sound for `decode`; one copy to the host."""
+        first_codes_B = self._speak(plan.speak)
+        sounds = self._decode(plan.decode)
+        host = (
+            torch.cat([first_codes_B.float(), *(sound_BN.flatten() for _, sound_BN in sounds)])
+            .cpu()
+            .numpy()
+        )
+        drawn, host = host[: len(plan.speak)], host[len(plan.speak) :]
+        ended = frozenset(np.asarray(plan.speak)[drawn == self._layout.codebook_size].tolist())
+        samples: dict[int, Int16Array] = {}
+        for slots, sound_BN in sounds:
+            rows: FloatArray = host[: sound_BN.numel()].reshape(sound_BN.shape)
+            host = host[sound_BN.numel() :]
+            for slot, row in zip(slots, rows, strict=True):
+                # A row that ended has codes of no frame at the end of its group; nobody hears them.
+                samples[slot] = to_int16(
+                    row[: -self._codec.samples_per_frame] if slot in ended else row
+                )
+        return StepFrames(ended=ended, samples=samples)
+
+    def _speak(self, slots: Sequence[int]) -> Tensor:
+        """Four sub-steps: the previous token in, code k out. Returns codes of codebook 0, C for end_of_speech."""
+        if not slots:
+            return torch.empty(0, device=self._device)
+        slots_B = torch.tensor(slots, device=self._device)
+        ids_B = self._next_id_S[slots_B]
+        position_B = self._next_position_S[slots_B]
+        # All tokens of a frame share one position, computed as in training, not summed up: rounding would differ.
+        frame_position_B = (
+            self._first_audio_position_S[slots_B] + self._audio_step * self._frame_S[slots_B]
+        )
+        codes: list[Tensor] = []
+        for k in range(self._layout.num_codebooks):
+            hidden_BH = self._lm.step(ids_B, position_B, self._lm_state, slots)
+            codes_B = self._sampler.draw(self._lm.codebook_logits(hidden_BH, k), k, slots)
+            codes.append(codes_B)
+            # A row that drew end_of_speech goes on with some code: rows stay in step, and what it says is dropped.
+            ids_B = codes_B.clamp(max=self._layout.codebook_size - 1) + self._layout.codebook_start(
+                k
+            )
+            position_B = frame_position_B
+        self._sampler.next_frame(slots)
+        self._next_id_S[slots_B] = ids_B
+        self._next_position_S[slots_B] = frame_position_B
+        self._frame_S[slots_B] += 1
+        codes_BK = torch.stack(codes, dim=1).clamp(max=self._layout.codebook_size - 1)
+        for slot, codes_K in zip(slots, codes_BK, strict=True):
+            self._codes[slot].append(codes_K)
+        return codes[0]
+
+    def _decode(self, decode: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:
+        """Sound for groups of frames, all rows with equally long groups at once: (slots, [B, n * samples])."""
+        sounds: list[tuple[list[int], Tensor]] = []
+        for n in sorted({n for _, n in decode}):
+            slots = [slot for slot, frames in decode if frames == n]
+            codes_BKF = torch.stack([torch.stack(self._codes[slot][:n], dim=1) for slot in slots])
+            for slot in slots:
+                del self._codes[slot][:n]
+            sounds.append((slots, self._decoder(codes_BKF, self._decoder_state, slots).float()))
+        return sounds
