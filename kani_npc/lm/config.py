@@ -231,20 +231,17 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _number(fields: Mapping[str, Any], name: str, kind: type[N], default: N | None = None) -> N:
-    value = fields.get(name)
+    value: Any = fields.get(name, default)
     if value is None:
-        _require(default is not None, f"{name} is missing")
         value = default
-    fits = (
-        isinstance(value, bool)
-        if kind is bool
-        else isinstance(value, (int, float)) and not isinstance(value, bool)
-    )
-    _require(
-        fits and (kind is not int or value == int(value)),
-        f"{name} is {value!r}, not {kind.__name__}",
-    )
-    return kind(value)  # pyright: ignore[reportArgumentType]  checked above
+    _require(value is not None, f"{name} is missing")
+    if kind is bool:
+        fits = isinstance(value, bool)
+    else:
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e30
+        fits = fits and (kind is float or float(value).is_integer())
+    _require(fits, f"{name} is {value!r}, not {kind.__name__}")
+    return kind(value)
 
 
 def _layer_types(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -266,7 +263,7 @@ def _layer_types(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _ff_size(fields: Mapping[str, Any]) -> int:
-    """LFM2's rule: two thirds, times the multiplier, rounded up to a multiple. `block_ff_dim` beats intermediate_size."""
+    """LFM2's rule: two thirds, times the multiplier, rounded up to a multiple. block_ff_dim beats intermediate_size."""
     name = "intermediate_size" if fields.get("block_ff_dim") is None else "block_ff_dim"
     size = _number(fields, name, int)
     if not _number(fields, "block_auto_adjust_ff_dim", bool, True):

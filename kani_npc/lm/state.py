@@ -71,8 +71,13 @@ class LmState:
         self._rows: Rows | None = None
 
     def reset(self, slots: Iterable[int]) -> None:
-        """Make rows clean for new guests. Keys and values need no clearing: nothing looks beyond a row's length."""
+        """Make rows clean for new guests.
+
+        Old keys and values are masked, but a masked NaN of a failed guest would still be one: they are cleared too.
+        """
         for slot in slots:
+            self.keys[:, slot, :, : self.lengths[slot]] = 0
+            self.values[:, slot, :, : self.lengths[slot]] = 0
             self.lengths[slot] = 0
             self.lengths_S[slot] = 0
             self.tails[:, slot] = 0
