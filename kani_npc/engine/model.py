@@ -19,6 +19,7 @@ from kani_npc.codec.protocol import Codec
 from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
+from kani_npc.lm.sampler import SAMPLER_VERSION
 from kani_npc.speech import ModelInfo, Sampling, Voice
 from kani_npc.text import Tokenizer, load_tokenizer
 
@@ -113,11 +114,12 @@ def load_model(
         languages=lm.config.language_tags,
         sampling=sampling,
         notes=(*(f"config.json: {field} assumed" for field in lm.config.assumed), *notes),
+        sampler_version=SAMPLER_VERSION,
     )
     if tokenizer.vocab_size > lm.layout.vocab_size:
         raise ModelError(
-            f"tokenizer.json has {tokenizer.vocab_size} ids, the language model {lm.layout.vocab_size}; they are not of "
-            "one model"
+            f"tokenizer.json has {tokenizer.vocab_size} ids, the language model {lm.layout.vocab_size}; they are not "
+            "of one model"
         )
     return SpeechModel(lm, loaded_codec, tokenizer, info)
 

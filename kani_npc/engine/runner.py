@@ -8,15 +8,17 @@ Shapes: S slots, B rows, K codebooks, F frames, N samples.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kani_npc.audio import to_int16
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.scheduler import Line, StepFrames, StepPlan
+from kani_npc.errors import EngineFailed
 from kani_npc.lm.sampler import Sampler
 from kani_npc.speech import FloatArray, Int16Array
+
+NOT_NUMBERS = "the model's output is not finite; its checkpoint or its dtype is unusable"
 
 
 class Runner:
@@ -67,15 +69,14 @@ class Runner:
     @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepFrames:
         """A frame of codes for every slot in `speak`, then sound for `decode`; one copy to the host."""
-        first_codes_B = self._speak(plan.speak)
+        outcome_2B = self._speak(plan.speak)
         sounds = self._decode(plan.decode)
-        host = (
-            torch.cat([first_codes_B.float(), *(sound_BN.flatten() for _, sound_BN in sounds)])
-            .cpu()
-            .numpy()
-        )
-        drawn, host = host[: len(plan.speak)], host[len(plan.speak) :]
-        ended = frozenset(np.asarray(plan.speak)[drawn == self._layout.codebook_size].tolist())
+        parts = [outcome_2B, *(sound_BN.flatten() for _, sound_BN in sounds)]
+        host = torch.cat(parts).cpu().numpy()
+        outcome, host = host[: len(outcome_2B)], host[len(outcome_2B) :]
+        did_end, is_broken = outcome.reshape(2, len(plan.speak))
+        ended = frozenset(slot for slot, yes in zip(plan.speak, did_end, strict=True) if yes)
+        broken = [slot for slot, yes in zip(plan.speak, is_broken, strict=True) if yes]
         samples: dict[int, Int16Array] = {}
         for slots, sound_BN in sounds:
             rows: FloatArray = host[: sound_BN.numel()].reshape(sound_BN.shape)
@@ -85,10 +86,11 @@ class Runner:
                 samples[slot] = to_int16(
                     row[: -self._codec.samples_per_frame] if slot in ended else row
                 )
-        return StepFrames(ended=ended, samples=samples)
+        failed = {slot: EngineFailed(NOT_NUMBERS) for slot in broken}
+        return StepFrames(ended=ended, samples=samples, failed=failed)
 
     def _speak(self, slots: Sequence[int]) -> Tensor:
-        """Four sub-steps: the previous token in, code k out. Returns codes of codebook 0, C for end_of_speech."""
+        """Four sub-steps: the previous token in, code k out. Returns who ended and who is broken, 0 or 1: [2 * B]."""
         if not slots:
             return torch.empty(0, device=self._device)
         slots_B = torch.tensor(slots, device=self._device)
@@ -115,7 +117,9 @@ class Runner:
         codes_BK = torch.stack(codes, dim=1).clamp(max=self._layout.codebook_size - 1)
         for slot, codes_K in zip(slots, codes_BK, strict=True):
             self._codes[slot].append(codes_K)
-        return codes[0]
+        return torch.cat(
+            [codes[0] == self._layout.codebook_size, self._sampler.broken(slots)]
+        ).float()
 
     def _decode(self, decode: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:
         """Sound for groups of frames, all rows with equally long groups at once: (slots, [B, n * samples])."""
