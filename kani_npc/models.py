@@ -1,0 +1,118 @@
+"""From a model's name to its folder: the shipped one, a folder, or a repository on the hub.
+
+A hub name is fetched when it is named and not otherwise, with a progress bar. Knows what published weights are
+called and under which licence, nothing of what is inside.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kani_npc.errors import HubError, ModelError
+
+TINY = "tiny"
+PUBLISHED_CODEC = "nvidia/nemo-nano-codec-22khz-0.6kbps-12.5fps"
+HUB_TIMEOUT_S = 10.0
+
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_FETCHED = ["*.json", "*.safetensors", "*.nemo", "LICENSE*"]  # never pickles
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that has a name. `folder` is where it lies on this machine, None if naming it would fetch it."""
+
+    name: str
+    what: str
+    licence: str
+    folder: Path | None = None
+
+
+SHIPPED = KnownModel(
+    TINY, "small English voices, shipped", "Apache-2.0", Path(__file__).parent / TINY
+)
+PUBLISHED = (
+    KnownModel("nineninesix/kani-tts-2-en", "KaniTTS2, English", "LFM Open License v1.0"),
+    KnownModel(PUBLISHED_CODEC, "codec of KaniTTS2", "NVIDIA Open Model License"),
+    KnownModel("nineninesix/speaker-emb-tbr", "speaker encoder of KaniTTS2", "CC-BY-SA-3.0"),
+)
+UNKNOWN_LICENCE = "see its page on the hub"
+
+
+def resolve_model(name: str) -> Path:
+    """The folder of a model: `tiny`, a folder, or `organisation/name` on the hub, which is fetched if need be.
+
+    Raises `ModelError` for what is none of them, `HubError` for what cannot be fetched.
+    """
+    if name == TINY and SHIPPED.folder and (SHIPPED.folder / "config.json").exists():
+        return SHIPPED.folder
+    if Path(name).is_dir():
+        return Path(name)
+    if _HUB_NAME.fullmatch(name):
+        return _fetch(name)
+    raise ModelError(
+        f"no model {name!r}: not a folder, not organisation/name on the hub, not shipped; see `kani-npc models`"
+    )
+
+
+def resolve_codec(name: str | None, model_folder: Path) -> Path | None:
+    """The codec for a model: what `name` says (a .nemo file, a folder, a hub name), else the model folder's own.
+
+    None is the model folder's own; a folder without one takes the published codec. Raises as `resolve_model`.
+    """
+    if name is None and (model_folder / "codec").exists():
+        return None
+    name = name or PUBLISHED_CODEC
+    if Path(name).exists():
+        return Path(name)
+    if not _HUB_NAME.fullmatch(name):
+        raise ModelError(
+            f"no codec {name!r}: not a .nemo file, not a folder, not organisation/name on the hub"
+        )
+    folder = _fetch(name)
+    return next(iter(sorted(folder.glob("*.nemo"))), folder)
+
+
+def list_models() -> list[KnownModel]:
+    """What can be named: the shipped model, the published ones, and what else the hub's cache holds."""
+    cached = _cached()
+    known = [replace(m, folder=cached.pop(m.name, None)) for m in PUBLISHED]
+    others = [
+        KnownModel(name, "", UNKNOWN_LICENCE, folder) for name, folder in sorted(cached.items())
+    ]
+    return [SHIPPED, *known, *others]
+
+
+def _fetch(name: str) -> Path:
+    """A repository's folder in the hub's cache, brought up to date where there is a network."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise HubError(
+            f"{name} is a hub name; fetching needs `pip install 'kani-npc[hub]'`, or pass a folder"
+        ) from None
+    try:
+        return Path(snapshot_download(name, allow_patterns=_FETCHED, etag_timeout=HUB_TIMEOUT_S))
+    except Exception as error:  # the hub's library raises its own, httpx's and the system's
+        cause = str(error).strip().partition("\n")[0]
+        raise HubError(
+            f"{name} could not be fetched from the hub: {cause or type(error).__name__}"
+        ) from error
+
+
+def _cached() -> dict[str, Path]:
+    """Models in the hub's cache: name -> folder of the newest snapshot. Empty without the hub's library."""
+    try:
+        from huggingface_hub import scan_cache_dir
+        from huggingface_hub.errors import CacheNotFound
+    except ImportError:
+        return {}
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return {}
+    return {
+        r.repo_id: max(r.revisions, key=lambda v: v.last_modified).snapshot_path
+        for r in repositories
+        if r.repo_type == "model" and r.revisions
+    }

@@ -1,0 +1,86 @@
+"""What all calls of ours share: the request is parsed, the call is counted, whatever it raises becomes a status.
+
+Knows no RPC by name. Health and reflection pass by.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_status import rpc_status
+
+from kani_npc.server.errors import MalformedRequest, to_status
+
+PACKAGE = "/kani_npc."
+
+
+class Calls(grpc.aio.ServerInterceptor):
+    """Wraps every handler of our package. Cancellation passes through."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self, timeout_s: float) -> None:
+        """Until no call runs, or so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None or not handler_call_details.method.startswith(PACKAGE):
+            return handler
+        if handler.unary_stream:
+            wrap, call = grpc.unary_stream_rpc_method_handler, self._unary_stream(handler)
+        else:
+            wrap, call = grpc.unary_unary_rpc_method_handler, self._unary_unary(handler)
+        # No request deserializer: the call parses for itself, where a failure can be answered.
+        return wrap(call, response_serializer=handler.response_serializer)
+
+    def _unary_stream(self, handler: Any) -> Any:
+        async def call(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+            async with self._call(context):
+                responses = handler.unary_stream(_parse(handler, data), context)
+                async with aclosing(responses):
+                    async for response in responses:
+                        yield response
+
+        return call
+
+    def _unary_unary(self, handler: Any) -> Any:
+        async def call(data: bytes, context: grpc.aio.ServicerContext) -> Message | None:
+            async with self._call(context):
+                return await handler.unary_unary(_parse(handler, data), context)
+
+        return call
+
+    @asynccontextmanager
+    async def _call(self, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        except Exception as error:
+            status = rpc_status.to_status(to_status(error))
+            await context.abort(status.code, status.details, status.trailing_metadata)
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self._idle.set()
+
+
+def _parse(handler: Any, data: bytes) -> Message:
+    try:
+        return handler.request_deserializer(data)
+    except DecodeError:
+        raise MalformedRequest(
+            "the request is not a message of this method; text must be valid UTF-8"
+        ) from None

@@ -1,0 +1,254 @@
+"""Between the wire's messages and the domain's words, both ways.
+
+The border: what a request holds is checked here, with our errors, and nowhere after. Knows no gRPC and no clock.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from kani_npc import __version__
+from kani_npc.audio import StreamResampler, to_float, to_int16
+from kani_npc.engine.synthesizer import EngineLoad
+from kani_npc.errors import InvalidUtterance
+from kani_npc.speech import (
+    MAX_SEED,
+    AccentPreset,
+    Audio,
+    Finished,
+    FinishReason,
+    FloatArray,
+    ModelInfo,
+    Pace,
+    Priority,
+    Sampling,
+    SpeechEvent,
+    Utterance,
+)
+from kani_npc.text.clean import clean
+from kani_npc.text.limits import MAX_SPEECH_S, check_length
+from kani_npc.v1 import audio_pb2, sampling_pb2
+from kani_npc.v1 import speech_service_pb2 as pb
+from kani_npc.voices.builtin import BuiltinVoices
+
+T = TypeVar("T")
+
+SAMPLE_RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
+ENCODINGS = (audio_pb2.AUDIO_ENCODING_LINEAR16, audio_pb2.AUDIO_ENCODING_FLOAT32)
+
+_PRIORITIES = {
+    pb.PRIORITY_UNSPECIFIED: Priority.DIALOGUE,
+    pb.PRIORITY_AMBIENT: Priority.AMBIENT,
+    pb.PRIORITY_BARK: Priority.BARK,
+    pb.PRIORITY_DIALOGUE: Priority.DIALOGUE,
+    pb.PRIORITY_CRITICAL: Priority.CRITICAL,
+}
+_PACES = {
+    pb.PACE_UNSPECIFIED: Pace.REALTIME,
+    pb.PACE_REALTIME: Pace.REALTIME,
+    pb.PACE_UNPACED: Pace.UNPACED,
+}
+_FINISH_REASONS = {
+    FinishReason.END_OF_SPEECH: pb.FINISH_REASON_END_OF_SPEECH,
+    FinishReason.MAX_FRAMES: pb.FINISH_REASON_MAX_FRAMES,
+}
+
+
+def to_utterance(
+    request: pb.SynthesizeRequest, voices: BuiltinVoices, info: ModelInfo
+) -> Utterance:
+    """What is to be said, resolved. Raises `InvalidUtterance`, `VoiceNotFound`, `AccentNotFound`."""
+    text = clean(request.text)
+    check_length(text)
+    voice = voices.voice(request.voice) if request.voice else voices.default_voice
+    accent = voices.accent(request.accent) if request.accent else voices.accent_of(voice)
+    if request.vary and request.HasField("seed"):
+        raise InvalidUtterance("vary draws a seed; set one of vary and seed", field="vary")
+    if request.vary:
+        seed = secrets.randbelow(MAX_SEED + 1)
+    elif request.HasField("seed"):
+        seed = request.seed
+    else:
+        seed = derive_seed(text, voice.id, _id(accent))
+    return Utterance(
+        id=uuid.uuid4().hex,
+        text=text,
+        voice=voice,
+        accent=accent,
+        sampling=_sampling(request.sampling, info),
+        seed=seed,
+        priority=_named(_PRIORITIES, request.priority, "priority"),
+        pace=_named(_PACES, request.pace, "pace"),
+    )
+
+
+def derive_seed(text: str, voice: str, accent: str) -> int:
+    """The seed of a line that names none: the same line sounds the same, in every process and version."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (text, voice, accent):
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return int.from_bytes(digest.digest(), "big") & MAX_SEED
+
+
+def sample_rates_hz(info: ModelInfo) -> list[int]:
+    """What a stream may ask for: the model's own rate and the usual ones."""
+    return sorted({*SAMPLE_RATES_HZ, info.sample_rate_hz})
+
+
+class SpeechWriter:
+    """Writes one utterance as the wire's events, in the format its request asked for.
+
+    Counts output samples. At the model's own rate, LINEAR16 is the engine's samples bit for bit; at another rate the
+    sound is resampled in float32 and rounded at the end. Raises `InvalidUtterance` for a format nobody offers.
+    """
+
+    def __init__(self, audio: audio_pb2.AudioFormat, utterance: Utterance, info: ModelInfo) -> None:
+        encoding = audio.encoding or audio_pb2.AUDIO_ENCODING_LINEAR16
+        rates = sample_rates_hz(info)
+        if encoding not in ENCODINGS:
+            names = " or ".join(_encoding_name(e) for e in ENCODINGS)
+            raise InvalidUtterance(f"the encoding must be {names}", field="audio.encoding")
+        if audio.sample_rate_hz and audio.sample_rate_hz not in rates:
+            raise InvalidUtterance(
+                f"the sample rate must be 0 (the model's own) or one of {', '.join(map(str, rates))}",
+                field="audio.sample_rate_hz",
+            )
+        self.encoding = encoding
+        self.sample_rate_hz = audio.sample_rate_hz or info.sample_rate_hz
+        self.total_samples = 0
+        self._utterance = utterance
+        self._info = info
+        self._resampler = (
+            None
+            if self.sample_rate_hz == info.sample_rate_hz
+            else StreamResampler(info.sample_rate_hz, self.sample_rate_hz)
+        )
+
+    def header(self) -> pb.SynthesizeResponse:
+        u = self._utterance
+        return pb.SynthesizeResponse(
+            header=pb.SpeechHeader(
+                utterance_id=u.id,
+                encoding=self.encoding,
+                sample_rate_hz=self.sample_rate_hz,
+                voice=u.voice.id,
+                voice_revision=u.voice.revision,
+                accent=_id(u.accent),
+                model=self._info.name,
+                seed=u.seed,
+                synthetic=True,
+                sampler_version=self._info.sampler_version,
+            )
+        )
+
+    def sound(self, event: SpeechEvent) -> Iterator[pb.SynthesizeResponse]:
+        """The sound in an event: one piece, or none where the resampler holds it back; its rest at the end."""
+        if isinstance(event, Audio):
+            samples = to_float(event.chunk.samples)
+            yield from self._piece(self._resampler(samples) if self._resampler else samples)
+        elif self._resampler:
+            yield from self._piece(self._resampler.flush())
+
+    def end(
+        self, finished: Finished, elapsed_ms: float, first_audio_ms: float
+    ) -> pb.SynthesizeResponse:
+        return pb.SynthesizeResponse(
+            end=pb.SpeechEnd(
+                finish_reason=_FINISH_REASONS[finished.reason],
+                total_samples=self.total_samples,
+                elapsed_ms=elapsed_ms,
+                compute_ms=finished.compute_ms,
+                queued_ms=finished.queued_ms,
+                first_audio_ms=first_audio_ms,
+            )
+        )
+
+    def duration_s(self, event: pb.SynthesizeResponse) -> float:
+        """How long an audio event sounds."""
+        return (self.total_samples - event.audio.first_sample) / self.sample_rate_hz
+
+    def _piece(self, samples: FloatArray) -> Iterator[pb.SynthesizeResponse]:
+        if len(samples) == 0:
+            return
+        first = self.total_samples
+        self.total_samples += len(samples)
+        if self.encoding == audio_pb2.AUDIO_ENCODING_LINEAR16:
+            data = to_int16(samples).astype("<i2", copy=False)
+        else:
+            data = samples.astype("<f4", copy=False)
+        yield pb.SynthesizeResponse(audio=pb.SpeechAudio(data=data.tobytes(), first_sample=first))
+
+
+def server_info(
+    info: ModelInfo, voices: BuiltinVoices, load: EngineLoad
+) -> pb.GetServerInfoResponse:
+    """What this server speaks with, at this moment."""
+    s = info.sampling
+    return pb.GetServerInfoResponse(
+        version=__version__,
+        model=pb.ModelInfo(
+            name=info.name,
+            licence=info.licence,
+            sample_rate_hz=info.sample_rate_hz,
+            samples_per_frame=info.samples_per_frame,
+            speaker_space=info.speaker_space,
+            languages=info.languages,
+            sampling=sampling_pb2.Sampling(
+                temperature=s.temperature,
+                top_k=s.top_k,
+                top_p=s.top_p,
+                repetition_penalty=s.repetition_penalty,
+                greedy=s.greedy,
+                min_frames=s.min_frames,
+                max_frames=s.max_frames,
+            ),
+            sampler_version=info.sampler_version,
+            assumed_defaults=info.notes,
+        ),
+        voices=[
+            pb.VoiceInfo(
+                id=v.id,
+                display_name=v.display_name,
+                accent=_id(voices.accent_of(v)),
+                licence=v.licence,
+                revision=v.revision,
+            )
+            for v in voices.voices
+        ],
+        default_voice=voices.default_voice.id,
+        accents=[pb.AccentInfo(id=a.id, tag=a.tag) for a in voices.accents],
+        default_accent=_id(voices.default_accent),
+        encodings=ENCODINGS,
+        sample_rates_hz=sample_rates_hz(info),
+        capacity=pb.Capacity(num_slots=load.num_slots, active=load.active, waiting=load.waiting),
+    )
+
+
+def _sampling(request: sampling_pb2.Sampling, info: ModelInfo) -> Sampling:
+    """The model's own values, but for those that the request sets."""
+    changes = {field.name: value for field, value in request.ListFields()}
+    sampling = info.sampling.but(**changes)
+    longest = MAX_SPEECH_S * info.sample_rate_hz // info.samples_per_frame
+    if "max_frames" in changes and sampling.max_frames > longest:
+        raise InvalidUtterance(
+            f"max_frames may be {longest}, which is {MAX_SPEECH_S} s of speech",
+            field="sampling.max_frames",
+        )
+    return sampling
+
+
+def _id(accent: AccentPreset | None) -> str:
+    return accent.id if accent else ""
+
+
+def _named(names: Mapping[Any, T], value: int, field: str) -> T:
+    if value not in names:
+        raise InvalidUtterance(f"{field} has no value {value}", field=field)
+    return names[value]
+
+
+def _encoding_name(encoding: int) -> str:
+    return audio_pb2.AudioEncoding.Name(encoding).removeprefix("AUDIO_ENCODING_")  # pyright: ignore[reportArgumentType]
