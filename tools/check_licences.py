@@ -71,18 +71,17 @@ def declared(distribution: Distribution) -> str:
     The newer `License-Expression` field counts first (PEP 639), then the classifiers, then the free-text
     field if it is one line.
     """
-    metadata = distribution.metadata
-    if expression := metadata.get("License-Expression"):
+
+    def field(name: str) -> list[str]:
+        return distribution.metadata.get_all(name) or []
+
+    for expression in field("License-Expression"):
         return expression
-    classifiers = [
-        line.split(" :: ")[-1]
-        for line in metadata.get_all("Classifier") or []
-        if "License ::" in line
-    ]
+    classifiers = [line.split(" :: ")[-1] for line in field("Classifier") if "License ::" in line]
     known = [CLASSIFIERS.get(name, name) for name in classifiers if name != "DFSG approved"]
     if known:
         return " AND ".join(dict.fromkeys(known))
-    text = (metadata.get("License") or "").strip()
+    text = "".join(field("License")).strip()
     return "" if "\n" in text else SPELLINGS.get(text.lower(), text)
 
 
