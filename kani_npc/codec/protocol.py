@@ -36,11 +36,20 @@ class StreamingDecoder(Protocol):
 class Codec(Protocol):
     """Strictly causal: F frames are `samples_per_frame * F` samples, with no flush at the end."""
 
-    kind: str
-    sample_rate_hz: int
-    samples_per_frame: int
-    num_codebooks: int
-    codebook_size: int
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def sample_rate_hz(self) -> int: ...
+
+    @property
+    def samples_per_frame(self) -> int: ...
+
+    @property
+    def num_codebooks(self) -> int: ...
+
+    @property
+    def codebook_size(self) -> int: ...
 
     def decode(self, codes_KF: Tensor) -> Tensor:
         """Whole utterance: codes [K, F] int -> samples [F * samples_per_frame] float32."""

@@ -223,7 +223,7 @@ class Scheduler:
         # A running mean that forgets: the next guess of how long a slot is held.
         self._mean_stay_s += 0.2 * (now_s - state.started_s - self._mean_stay_s)
         submitted_s = state.line.submitted_s
-        heard = state.first_audio_s is not None
+        heard_s = submitted_s if state.first_audio_s is None else state.first_audio_s
         return Event(
             state.line.utterance.id,
             Finished(
@@ -231,7 +231,7 @@ class Scheduler:
                 total_samples=state.decoded * self._samples_per_frame,
                 compute_ms=state.compute_s * 1000,
                 queued_ms=(state.started_s - submitted_s) * 1000,
-                first_audio_ms=(state.first_audio_s - submitted_s) * 1000 if heard else 0.0,
+                first_audio_ms=(heard_s - submitted_s) * 1000,
             ),
         )
 

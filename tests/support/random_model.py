@@ -3,10 +3,14 @@
 It babbles, and everything else about it is real: the language-model class, the sampler, the source-filter codec.
 """
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
 from kani_npc.engine.model import SpeechModel
@@ -33,7 +37,7 @@ class ByteTokenizer:
 
 def random_lm(seed: int = 0) -> Lfm2:
     """Two convolutions and two attentions, learnable rope, fractional steps, a speaker of `SPEAKER_DIM`."""
-    codes = int(np.prod(LEVELS))
+    codes = math.prod(LEVELS)
     config = LmConfig(
         vocab_size=TEXT_IDS + 10 + NUM_CODEBOOKS * codes,
         hidden_size=32,
@@ -72,6 +76,48 @@ def random_codec(seed: int = 0) -> SourceFilterCodec:
         return SourceFilterCodec(config).serve()
 
 
+class EchoState:
+    def __init__(self, num_slots: int) -> None:
+        self.num_slots = num_slots
+
+    def reset(self, slots: Sequence[int]) -> None: ...
+
+
+class EchoCodec:
+    """A codec whose sound is its codes, one sample each: what the engine says can be read off its audio."""
+
+    kind = "echo"
+    sample_rate_hz = 50
+    samples_per_frame = NUM_CODEBOOKS
+    num_codebooks = NUM_CODEBOOKS
+    codebook_size = math.prod(LEVELS)
+
+    def decode(self, codes_KF: Tensor) -> Tensor:
+        return codes_KF.T.flatten().float() / 32767
+
+    def encode(self, samples_N: Tensor) -> Tensor:
+        return (samples_N * 32767).round().long().reshape(-1, NUM_CODEBOOKS).T
+
+    def streaming_decoder(self) -> "EchoCodec":
+        return self
+
+    def init_state(self, num_slots: int) -> EchoState:
+        return EchoState(num_slots)
+
+    def __call__(
+        self, codes_BKF: Tensor, state: EchoState, slots: Sequence[int] | None = None
+    ) -> Tensor:
+        return torch.stack([self.decode(codes_KF) for codes_KF in codes_BKF])
+
+
+@cache
+def echo_model() -> SpeechModel:
+    """The random model with its codes for sound."""
+    model, codec = random_model(), EchoCodec()
+    info = replace(model.info, sample_rate_hz=codec.sample_rate_hz, samples_per_frame=NUM_CODEBOOKS)
+    return SpeechModel(model.lm, codec, model.tokenizer, info)
+
+
 @cache
 def random_model(seed: int = 0) -> SpeechModel:
     """The same model for every test of a process; nothing in it changes by speaking."""
@@ -93,7 +139,8 @@ def random_voice(seed: int | None) -> Voice:
     if seed is None:
         return Voice(id="nobody", display_name="Nobody")
     vector = np.random.default_rng(seed).standard_normal(SPEAKER_DIM).astype(np.float32)
-    embedding = SpeakerEmbedding(vector / np.linalg.norm(vector), SPEAKER_SPACE)
+    vector /= np.linalg.norm(vector).astype(np.float32)
+    embedding = SpeakerEmbedding(vector, SPEAKER_SPACE)
     return Voice(id=f"voice-{seed}", display_name=f"Voice {seed}", embedding=embedding)
 
 
