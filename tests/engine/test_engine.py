@@ -1,0 +1,407 @@
+"""Steps of the real engine with random weights: who hears what, and that neighbours do not matter."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from kani_npc.engine.engine import Engine, EngineSettings
+from kani_npc.engine.messages import Event, Failed
+from kani_npc.engine.model import SpeechModel
+from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError, Overloaded
+from kani_npc.lm.generate import generate
+from kani_npc.prompt import build_prompt
+from kani_npc.speech import (
+    AccentPreset,
+    Audio,
+    Finished,
+    FinishReason,
+    Sampling,
+    SpeakerEmbedding,
+    Utterance,
+)
+from tests.support.random_model import SPEAKER_SPACE, echo_model, line, random_model
+
+GREEDY = Sampling(greedy=True, repetition_penalty=1.3, min_frames=2, max_frames=14)
+LOUD = Sampling(temperature=1.5, top_k=8, min_frames=2, max_frames=14)
+LSB = 2  # rounding of neighbours' batched products may move a sample to the next int16, twice at a frame's seam
+
+
+class Listener:
+    """Collects what an engine says, by utterance."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.audio: dict[str, list[Audio]] = {}
+        self.ends: dict[str, Finished | Failed] = {}
+
+    def submit(self, utterance: Utterance) -> None:
+        self.engine.submit(utterance, time.perf_counter())
+
+    def step(self) -> list[Event]:
+        events = self.engine.step()
+        for event in events:
+            if isinstance(event.what, Audio):
+                assert event.utterance_id not in self.ends, "nothing comes after the end"
+                self.audio.setdefault(event.utterance_id, []).append(event.what)
+            else:
+                assert event.utterance_id not in self.ends, "an utterance ends once"
+                self.ends[event.utterance_id] = event.what
+        return events
+
+    def to_end(self) -> "Listener":
+        for _ in range(1000):
+            if not self.engine.busy:
+                return self
+            self.step()
+        raise AssertionError("it never ends")
+
+    def samples(self, id: str) -> np.ndarray:
+        chunks = [audio.chunk for audio in self.audio.get(id, [])]
+        at = 0
+        for chunk in chunks:
+            assert chunk.first_sample == at, "sound without gaps"
+            at = chunk.end_sample
+        return (
+            np.concatenate([chunk.samples for chunk in chunks]) if chunks else np.empty(0, np.int16)
+        )
+
+    def finished(self, id: str) -> Finished:
+        end = self.ends[id]
+        assert isinstance(end, Finished), end
+        return end
+
+
+def engine(model: SpeechModel | None = None, **changes: object) -> Engine:
+    base = EngineSettings(num_slots=3, max_waiting=50, max_frames=20, max_prompt_tokens=100)
+    return Engine(model or echo_model(), replace(base, **changes))  # pyright: ignore[reportArgumentType]
+
+
+def alone(utterance: Utterance, model: SpeechModel | None = None) -> Listener:
+    listener = Listener(engine(model))
+    listener.submit(utterance)
+    return listener.to_end()
+
+
+def lines(sampling: Sampling) -> list[Utterance]:
+    texts = [
+        "Halt!",
+        "Who goes there?",
+        "No.",
+        "Fresh fish, two coins!",
+        "Hi",
+        "The bridge is out.",
+    ]
+    voices = [0, 1, None, 2, 1, None]
+    return [
+        line(f"u{i}", text, voice=voice, seed=i, sampling=sampling)
+        for i, (text, voice) in enumerate(zip(texts, voices, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, LOUD], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("number", range(6))
+def test_the_engine_says_the_codes_that_generate_says(number: int, sampling: Sampling):
+    utterance = lines(sampling)[number]
+    model = echo_model()
+    embedding = utterance.voice.embedding
+    prompt = build_prompt(
+        model.lm.layout, model.tokenizer.encode, utterance.text, with_speaker=embedding is not None
+    )
+    speaker_D = None if embedding is None else torch.from_numpy(embedding.vector)
+    expected = generate(model.lm, prompt, speaker_D, sampling, utterance.seed)
+    assert expected.shape[1] >= 2
+    samples = alone(utterance).samples(utterance.id)
+    assert samples.reshape(-1, expected.shape[0]).T.tolist() == expected.tolist()
+
+
+def test_its_sound_is_the_codecs_sound_of_those_codes():
+    for utterance in lines(GREEDY)[:2]:
+        codes_KF = (
+            torch.from_numpy(alone(utterance).samples(utterance.id).astype(np.int64))
+            .reshape(-1, 4)
+            .T
+        )
+        whole = random_model().codec.decode(codes_KF).numpy()
+        heard = alone(utterance, random_model()).samples(utterance.id)
+        assert len(heard) == 1764 * codes_KF.shape[1]
+        assert np.abs(heard / 32767 - whole.clip(-1, 1)).max() < 1e-4
+
+
+@st.composite
+def bustle(draw: st.DrawFn) -> list[tuple[int, int, int | None]]:
+    """(line, step it comes at, step it is cancelled at or None), the lines in any order."""
+    order = draw(st.permutations(range(6)))
+    return [
+        (number, draw(st.integers(0, 12)), draw(st.none() | st.integers(1, 20)))
+        for number in order[: draw(st.integers(2, 6))]
+    ]
+
+
+def among_neighbours(
+    model: SpeechModel, traffic: list[tuple[int, int, int | None]], sampling: Sampling
+) -> Listener:
+    listener = Listener(engine(model))
+    spoken = lines(sampling)
+    for step in range(40):
+        for number, comes, leaves in traffic:
+            if comes == step:
+                listener.submit(spoken[number])
+            if leaves is not None and leaves == step:
+                listener.engine.cancel(spoken[number].id)
+        listener.step()
+    return listener.to_end()
+
+
+SOLO: dict[tuple[str, bool, str], Listener] = {}
+
+
+def solo(utterance: Utterance, model: SpeechModel) -> Listener:
+    key = (utterance.id, utterance.sampling.greedy, model.codec.kind)
+    return SOLO.setdefault(key, SOLO.get(key) or alone(utterance, model))
+
+
+@given(traffic=bustle())
+@settings(max_examples=25, deadline=None)
+def test_together_is_alone_token_for_token(traffic: list[tuple[int, int, int | None]]):
+    for sampling in (GREEDY, LOUD):
+        listener = among_neighbours(echo_model(), traffic, sampling)
+        for number, comes, leaves in traffic:
+            utterance = lines(sampling)[number]
+            expected = solo(utterance, echo_model())
+            if leaves is None or leaves < comes:
+                assert (
+                    listener.finished(utterance.id).reason == expected.finished(utterance.id).reason
+                )
+                assert (
+                    listener.samples(utterance.id).tolist()
+                    == expected.samples(utterance.id).tolist()
+                )
+            else:  # cut off, but no word of it wrong
+                heard = listener.samples(utterance.id).tolist()
+                assert heard == expected.samples(utterance.id).tolist()[: len(heard)]
+
+
+@given(traffic=bustle())
+@settings(max_examples=5, deadline=None)
+def test_together_sounds_as_alone(traffic: list[tuple[int, int, int | None]]):
+    listener = among_neighbours(random_model(), traffic, GREEDY)
+    for number, _, _ in traffic:
+        utterance = lines(GREEDY)[number]
+        heard = listener.samples(utterance.id).astype(int)
+        expected = solo(utterance, random_model()).samples(utterance.id).astype(int)[: len(heard)]
+        assert np.abs(heard - expected).max(initial=0) <= LSB
+
+
+def test_neighbours_change_logits_by_rounding_only(monkeypatch: pytest.MonkeyPatch):
+    def logits_of(ids: list[int]) -> dict[int, Tensor]:
+        """All logits of line 0, which sits in slot 0, by the order they came in."""
+        listener = Listener(engine())
+        seen: dict[int, Tensor] = {}
+        sampler = listener.engine.runner._sampler
+        draw = sampler.draw
+
+        def recording(logits_BN: Tensor, k: int, slots: tuple[int, ...]) -> Tensor:
+            if 0 in slots:
+                seen[len(seen)] = logits_BN[slots.index(0)].clone()
+            return draw(logits_BN, k, slots)
+
+        monkeypatch.setattr(sampler, "draw", recording)
+        for number in ids:
+            listener.submit(lines(GREEDY)[number])
+        listener.step()
+        while listener.engine.busy and "u0" not in listener.ends:
+            listener.step()
+        return seen
+
+    single, crowded = logits_of([0]), logits_of([0, 3, 1])
+    assert len(single) == len(crowded) >= 8
+    for i, logits in single.items():
+        assert (logits - crowded[i]).abs().max() < 1e-4 * logits.abs().max()
+
+
+def test_samples_come_in_whole_frames_and_the_total_says_how_many():
+    for utterance in lines(GREEDY):
+        listener = alone(utterance, random_model())
+        samples = listener.samples(utterance.id)
+        assert len(samples) % 1764 == 0
+        assert listener.finished(utterance.id).total_samples == len(samples) >= 2 * 1764
+
+
+def test_a_line_ends_by_its_last_word_or_by_its_limit_and_says_which():
+    reasons = set()
+    for utterance in lines(GREEDY) + lines(LOUD):
+        listener = alone(utterance)
+        frames = len(listener.samples(utterance.id)) // 4
+        reason = listener.finished(utterance.id).reason
+        reasons.add(reason)
+        assert (frames == 14) == (reason is FinishReason.MAX_FRAMES)
+    assert reasons == set(FinishReason)
+
+
+def test_the_same_seed_says_the_same_and_another_seed_another():
+    first, again = (alone(lines(LOUD)[0]).samples("u0").tolist() for _ in range(2))
+    other = alone(replace(lines(LOUD)[0], seed=77)).samples("u0").tolist()
+    assert first == again != other
+
+
+def test_an_accent_is_read_before_the_text():
+    tagged = replace(line("u", "Halt!"), accent=AccentPreset("glasgow", "en_glasg"))
+    spelled = line("u", "en_glasg: Halt!")
+    assert alone(tagged).samples("u").tolist() == alone(spelled).samples("u").tolist()
+
+
+def test_an_aborted_utterance_frees_its_slot_before_the_next_step():
+    listener = Listener(engine(num_slots=1))
+    listener.submit(line("a", sampling=GREEDY))
+    listener.submit(line("b", sampling=GREEDY))
+    listener.step()
+    listener.engine.cancel("a")
+    events = listener.step()
+    assert {event.utterance_id for event in events} == {"b"}
+    assert listener.to_end().ends.keys() == {"b"}
+
+
+def test_an_utterance_aborted_before_its_first_step_is_never_read():
+    listener = Listener(engine(num_slots=2))
+    for id in "abc":
+        listener.submit(line(id))
+    for id in "ac":
+        listener.engine.cancel(id)
+    listener.to_end()
+    assert listener.ends.keys() == {"b"}
+
+
+def test_a_slots_new_guest_does_not_hear_the_last_one():
+    listener = Listener(engine(num_slots=1))
+    for utterance in lines(LOUD):
+        listener.submit(utterance)
+    listener.to_end()
+    for utterance in lines(LOUD):
+        expected = solo(utterance, echo_model()).samples(utterance.id)
+        assert listener.samples(utterance.id).tolist() == expected.tolist()
+
+
+def test_a_full_queue_is_said_at_once():
+    busy = engine(num_slots=1, max_waiting=1)
+    for id in "ab":
+        busy.submit(line(id), 0.0)
+    with pytest.raises(Overloaded):
+        busy.submit(line("c"), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("utterance", "field"),
+    [
+        (line("u", "a" * 200), "text"),
+        (line("u", sampling=Sampling(max_frames=21)), "sampling.max_frames"),
+        (
+            replace(
+                line("u"),
+                voice=replace(
+                    line("u").voice,
+                    embedding=SpeakerEmbedding(np.ones(5, np.float32), SPEAKER_SPACE),
+                ),
+            ),
+            "voice",
+        ),
+    ],
+    ids=["too long", "too many frames", "another model's voice"],
+)
+def test_what_this_model_cannot_say_is_refused_by_field(utterance: Utterance, field: str):
+    with pytest.raises(InvalidUtterance) as error:
+        engine().submit(utterance, 0.0)
+    assert error.value.field == field
+    assert utterance.text not in str(error.value)
+
+
+def breaks(times: list[int], method: Callable) -> Callable:
+    """The same function, but its call number n raises, for each n in `times`."""
+    calls = 0
+
+    def broken(*args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls - 1 in times:
+            raise RuntimeError("out of something")
+        return method(*args, **kwargs)
+
+    return broken
+
+
+def test_a_prompt_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch):
+    listener = Listener(engine())
+    runner = listener.engine.runner
+    monkeypatch.setattr(runner, "admit", breaks([1], runner.admit))
+    for utterance in lines(GREEDY)[:3]:
+        listener.submit(utterance)
+    listener.to_end()
+    assert failure(listener, "u1") is EngineFailed
+    for id in ("u0", "u2"):
+        expected = solo(lines(GREEDY)[int(id[1])], echo_model()).samples(id)
+        assert listener.samples(id).tolist() == expected.tolist()
+
+
+def failure(listener: Listener, id: str) -> type[KaniError]:
+    end = listener.ends[id]
+    assert isinstance(end, Failed), end
+    return type(end.error)
+
+
+def test_a_step_that_fails_takes_its_streams_and_the_next_lines_are_spoken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    listener = Listener(engine(num_slots=2))
+    runner = listener.engine.runner
+    monkeypatch.setattr(runner, "_decoder", breaks([1], runner._decoder))
+    for utterance in lines(GREEDY)[:4]:
+        listener.submit(utterance)
+    listener.to_end()
+    assert failure(listener, "u0") is failure(listener, "u1") is EngineFailed
+    for number in (2, 3):
+        expected = solo(lines(GREEDY)[number], echo_model()).samples(f"u{number}")
+        assert listener.samples(f"u{number}").tolist() == expected.tolist()
+    assert "Fresh fish" not in caplog.text, "no player text in a log"
+
+
+def test_a_voice_of_no_numbers_fails_alone():
+    good, bad = lines(GREEDY)[0], line("bad", sampling=GREEDY)
+    nan = SpeakerEmbedding(np.full(8, np.nan, np.float32), SPEAKER_SPACE)
+    bad = replace(bad, voice=replace(bad.voice, embedding=nan))
+    listener = Listener(engine())
+    listener.submit(bad)
+    listener.submit(good)
+    listener.to_end()
+    assert failure(listener, "bad") is EngineFailed
+    assert listener.samples("bad").size == 0
+    assert listener.samples("u0").tolist() == solo(good, echo_model()).samples("u0").tolist()
+
+
+def test_times_add_up():
+    listener = Listener(engine(random_model(), num_slots=2))
+    started_s = time.perf_counter()
+    for utterance in lines(GREEDY):
+        listener.submit(utterance)
+    listener.to_end()
+    elapsed_ms = (time.perf_counter() - started_s) * 1000
+    ends = [listener.finished(utterance.id) for utterance in lines(GREEDY)]
+    assert 0.5 * elapsed_ms < sum(end.compute_ms for end in ends) <= elapsed_ms
+    for end in ends:
+        assert 0 <= end.queued_ms < end.first_audio_ms <= elapsed_ms
+    assert ends[-1].queued_ms > ends[0].queued_ms
+
+
+def test_warming_up_leaves_nothing_behind():
+    fresh, warm = engine(), engine()
+    warm.warm_up()
+    assert not warm.busy
+    for each in (fresh, warm):
+        each.submit(lines(LOUD)[1], 0.0)
+    heard = [Listener(each).to_end().samples("u1").tolist() for each in (fresh, warm)]
+    assert heard[0] == heard[1]
