@@ -1,0 +1,107 @@
+"""The recipe's commands, in the order in which they run.
+
+    python -m finetune.tiny data       the teachers speak the lines
+    python -m finetune.tiny codec      trains the codec; then, with --freeze-encoder, its decoder alone
+    python -m finetune.tiny encode     the corpus as codes, once the encoder is frozen
+    python -m finetune.tiny lm         trains the language model on the codes
+    python -m finetune.tiny evaluate   word error rate, likeness and speed, beside the teachers'
+    python -m finetune.tiny package    writes the model folder that the service loads
+
+Every command goes on where it was stopped. Only parses arguments: the work is in the file of the same name.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[Path, typer.Option("--folder", help="Where all stages keep their files.")]
+DEFAULT_FOLDER = Path("build/tiny")
+
+app = typer.Typer(
+    help="Trains `tiny`, the voice model that ships with kani-npc.", no_args_is_help=True
+)
+
+
+@app.command()
+def data(
+    folder: Folder = DEFAULT_FOLDER, hours: float = 12.0, seed: int = 0, processes: int = 2
+) -> None:
+    """The teachers speak the lines."""
+    from finetune.tiny import data
+
+    data.run(folder / "corpus", hours=hours, seed=seed, processes=processes)
+
+
+@app.command()
+def codec(
+    folder: Folder = DEFAULT_FOLDER,
+    steps: int = 12_000,
+    minutes: Annotated[float, typer.Option(help="Anneal and stop within this time.")] = 30.0,
+    freeze_encoder: Annotated[bool, typer.Option(help="Train the decoder only.")] = False,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Trains the codec; then, with --freeze-encoder, its decoder alone."""
+    from finetune.tiny import codec
+
+    codec.run(
+        folder,
+        steps=steps,
+        minutes=minutes,
+        freeze_encoder=freeze_encoder,
+        threads=threads,
+        seed=seed,
+    )
+
+
+@app.command()
+def encode(folder: Folder = DEFAULT_FOLDER, threads: int = 2) -> None:
+    """The corpus as codes, once the encoder is frozen."""
+    from finetune.tiny import encode
+
+    encode.run(folder, threads=threads)
+
+
+@app.command()
+def lm(
+    folder: Folder = DEFAULT_FOLDER,
+    minutes: Annotated[float, typer.Option(help="Decay and stop within this time.")] = 60.0,
+    tokens: Annotated[int, typer.Option(help="Of one step.")] = 4096,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Trains the language model on the codes."""
+    from finetune.tiny import lm
+
+    lm.run(folder, minutes=minutes, tokens=tokens, threads=threads, seed=seed)
+
+
+@app.command()
+def evaluate(
+    folder: Folder = DEFAULT_FOLDER,
+    model: Annotated[Path | None, typer.Option(help="Default: where `package` writes it.")] = None,
+    lines_each: int = 30,
+    processes: int = 2,
+) -> None:
+    """Word error rate, likeness and speed, beside the teachers'."""
+    from finetune.tiny import evaluate, package
+
+    evaluate.run(
+        folder, model=model or package.MODEL_FOLDER, lines_each=lines_each, processes=processes
+    )
+
+
+@app.command()
+def package(
+    folder: Folder = DEFAULT_FOLDER,
+    out: Annotated[Path | None, typer.Option(help="Default: the one the wheel ships.")] = None,
+) -> None:
+    """Writes the model folder that the service loads."""
+    from finetune.tiny import package
+
+    package.run(folder, out or package.MODEL_FOLDER)
+
+
+if __name__ == "__main__":
+    app()

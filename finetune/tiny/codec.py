@@ -1,0 +1,261 @@
+"""Trains the source-filter codec: first encoder and decoder together, then the decoder alone on frozen codes.
+
+The true pitch drives the source while training, so that the spectral losses compare like with like; pitch and
+voicing learn from losses of their own. Resumable: the newest checkpoint holds everything, the batch of a step is
+a function of seed and step. The learning rate follows steps or minutes, whichever is further, so a busy machine
+ends with fewer steps, not with an unfinished decay.
+
+Files in the recipe's folder: `codec_joint.pt` and `codec_decoder.pt` (checkpoints of the two stages),
+`codec_log.jsonl` (a row every fifty steps), and `codec/` (the exported codec, its encoder's weights included).
+
+Shapes: B rows, N samples, T hops, as in `kani_npc.codec.source_filter`.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from finetune.tiny.data import SAMPLES_PER_HOP, Shard, Utterance, shards
+from kani_npc.codec.source_filter import (
+    SourceFilterCodec,
+    SourceFilterConfig,
+    SynthesisState,
+    Tails,
+    mel_filters,
+)
+
+BATCH = 8
+FRAMES_PER_SEGMENT = 16
+CHECKPOINT_EVERY = 250
+LOG_EVERY = 50
+
+_WARM_UP_STEPS = 100
+_PEAK_RATE = {"joint": 8e-4, "decoder": 5e-4}
+_LAST_RATE = {"joint": 0.08, "decoder": 0.02}  # of the peak
+_RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64))  # window, hop
+_RESOLUTIONS_PER_STEP = 2
+
+
+def run(
+    folder: Path,
+    *,
+    steps: int = 12_000,
+    minutes: float = 30.0,
+    freeze_encoder: bool = False,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Trains one stage to its end, or on from its newest checkpoint, and exports the codec."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)
+    stage = "decoder" if freeze_encoder else "joint"
+    codec = SourceFilterCodec(SourceFilterConfig(), with_encoder=True)
+    if freeze_encoder:
+        joint = torch.load(folder / "codec_joint.pt", weights_only=True)
+        codec.load_state_dict(joint["weights"])
+    trainer = Trainer(codec, stage, folder / f"codec_{stage}.pt", seed)
+    trainer.resume()
+
+    segments = Segments(shards(folder / "corpus"))
+    log = Log(folder / "codec_log.jsonl", stage)
+    started = time.monotonic() - trainer.seconds
+    while (progress := max(trainer.step / steps, trainer.seconds / 60 / minutes)) < 1:
+        log.add(trainer.train(segments.batch(_rng(seed, stage, trainer.step)), progress))
+        trainer.seconds = time.monotonic() - started
+        if trainer.step % LOG_EVERY == 0:
+            log.write(trainer.step, trainer.seconds)
+        if trainer.step % CHECKPOINT_EVERY == 0:
+            trainer.save()
+    trainer.save()
+    codec.eval().save(folder / "codec", encoder=folder / "codec" / "codec_encoder.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    samples_BN: Tensor
+    f0_BT: Tensor
+
+
+class Segments:
+    """Draws random stretches of whole frames from the training shards."""
+
+    def __init__(self, corpus: list[Shard]) -> None:
+        self._utterances: list[tuple[Shard, Utterance]] = [
+            (shard, utterance)
+            for shard in corpus
+            if not shard.is_held_out
+            for utterance in shard.utterances
+        ]
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        hops = FRAMES_PER_SEGMENT * 7
+        samples = np.zeros((BATCH, hops * SAMPLES_PER_HOP), np.float32)
+        f0 = np.zeros((BATCH, hops), np.float32)
+        for row in range(BATCH):
+            shard, utterance = self._utterances[rng.integers(len(self._utterances))]
+            frames = utterance.samples // SAMPLES_PER_HOP // 7
+            first = int(rng.integers(max(1, frames - FRAMES_PER_SEGMENT + 1))) * 7
+            pitch = shard.f0(utterance)[first : first + hops]
+            sound = shard.samples(utterance)[first * SAMPLES_PER_HOP :][: hops * SAMPLES_PER_HOP]
+            f0[row, : len(pitch)] = pitch
+            samples[row, : len(sound)] = sound
+        return Batch(torch.from_numpy(samples), torch.from_numpy(f0))
+
+
+class Trainer:
+    """One stage of training: a codec, an optimiser and where they are kept."""
+
+    def __init__(self, codec: SourceFilterCodec, stage: str, checkpoint: Path, seed: int) -> None:
+        self.codec = codec.train()
+        self.stage = stage
+        self.checkpoint = checkpoint
+        self.seed = seed
+        self.step = 0
+        self.seconds = 0.0
+        codec.encoder_weights.requires_grad_(stage == "joint")
+        self._weights = [weight for weight in codec.parameters() if weight.requires_grad]
+        self._optimiser = torch.optim.AdamW(self._weights, betas=(0.8, 0.99), weight_decay=0.01)
+        self._losses = {window: SpectralLoss(window, hop) for window, hop in _RESOLUTIONS}
+
+    def resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        kept = torch.load(self.checkpoint, weights_only=True)
+        self.codec.load_state_dict(kept["weights"])
+        self._optimiser.load_state_dict(kept["optimiser"])
+        self.step, self.seconds = kept["step"], kept["seconds"]
+
+    def save(self) -> None:
+        kept = {
+            "weights": self.codec.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        _write_whole(self.checkpoint, lambda path: torch.save(kept, path))
+
+    def train(self, batch: Batch, progress: float) -> dict[str, float]:
+        """One step at a point 0..1 of the schedule. Returns the losses."""
+        rng = _rng(self.seed, f"{self.stage} losses", self.step)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate(progress)
+        losses, figures = self._forward(batch, rng)
+        self._optimiser.zero_grad()
+        losses.backward()
+        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        self._optimiser.step()
+        self.step += 1
+        return figures
+
+    def _rate(self, progress: float) -> float:
+        last = _LAST_RATE[self.stage]
+        decay = last + (1 - last) * 0.5 * (1 + np.cos(np.pi * min(1.0, progress)))
+        return _PEAK_RATE[self.stage] * min(1.0, (self.step + 1) / _WARM_UP_STEPS) * float(decay)
+
+    def _forward(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        codec, rows = self.codec, len(batch.samples_BN)
+        frozen = self.stage == "decoder"
+        # The frozen encoder runs in float32, as it will when the corpus is encoded: rounding flips codes.
+        with (
+            torch.set_grad_enabled(not frozen),
+            torch.autocast("cpu", torch.bfloat16, enabled=not frozen),
+        ):
+            latents_BFZ = codec.encoder_weights(batch.samples_BN)
+        quantised_BFZ = codec.quantiser.quantize(latents_BFZ.float().mT).mT
+        pitch = codec.decoder.pitch(quantised_BFZ, Tails())
+        with torch.autocast("cpu", torch.bfloat16):
+            harmonic_BTG, noise_BTG = codec.decoder.envelope(quantised_BFZ, Tails())
+        state = SynthesisState.zeros(rows)
+        state.sample_BN += torch.from_numpy(rng.integers(1 << 30, size=(rows, 1)))
+        made_BN = codec.decoder.synthesis(
+            harmonic_BTG.float(), noise_BTG.float(), batch.f0_BT.double(), state
+        )
+
+        resolutions = rng.choice(len(_RESOLUTIONS), _RESOLUTIONS_PER_STEP, replace=False)
+        windows = [_RESOLUTIONS[i][0] for i in resolutions]
+        spectral = torch.stack([self._losses[w](made_BN, batch.samples_BN) for w in windows]).mean()
+        voiced_BT = (batch.f0_BT > 0).float()
+        octaves_BT = torch.log2(batch.f0_BT.clamp_min(50.0) / 100)
+        pitch_error = (
+            (pitch.octaves_BT - octaves_BT).abs() * voiced_BT
+        ).sum() / voiced_BT.sum().clamp_min(1)
+        voicing_error = functional.binary_cross_entropy_with_logits(pitch.voicing_BT, voiced_BT)
+        agreement = ((pitch.voicing_BT > 0) == (voiced_BT > 0)).float().mean()
+        figures = {
+            "stft": spectral.item(),
+            "f0_semitones": 12 * pitch_error.item(),
+            "voicing_accuracy": agreement.item(),
+        }
+        return spectral + 3 * pitch_error + 0.5 * voicing_error, figures
+
+
+class SpectralLoss:
+    """Log magnitude L1 + half the spectral convergence + log mel L1, at one resolution."""
+
+    def __init__(self, window: int, hop: int) -> None:
+        self._hop = hop
+        self._floor = window / 256 * 1e-3  # magnitudes grow with the window
+        self._window = torch.hann_window(window)
+        self._mel_GQ = mel_filters(22_050, window, min(80, window // 8)).T
+
+    def __call__(self, made_BN: Tensor, true_BN: Tensor) -> Tensor:
+        made, true = self._magnitudes(made_BN), self._magnitudes(true_BN)
+        loss = _log_distance(made, true, 2 * self._floor)
+        loss = loss + 0.5 * (made - true).norm() / true.norm().clamp_min(1e-3)
+        return loss + _log_distance(self._mel_GQ @ made, self._mel_GQ @ true, self._floor)
+
+    def _magnitudes(self, samples_BN: Tensor) -> Tensor:
+        window = self._window
+        spectrum = torch.stft(
+            samples_BN, len(window), self._hop, window=window, return_complex=True
+        )
+        return spectrum.abs()
+
+
+class Log:
+    """Means of the last steps, printed and appended as JSON."""
+
+    def __init__(self, path: Path, stage: str) -> None:
+        self._path, self._stage = path, stage
+        self._rows: list[dict[str, float]] = []
+
+    def add(self, figures: dict[str, float]) -> None:
+        self._rows.append(figures)
+
+    def write(self, step: int, seconds: float) -> None:
+        means = {name: float(np.mean([row[name] for row in self._rows])) for name in self._rows[0]}
+        self._rows.clear()
+        figures = " ".join(f"{name} {value:.3f}" for name, value in means.items())
+        print(f"{self._stage} step {step} {seconds / 60:.1f} min {figures}", flush=True)
+        row: dict[str, Any] = {
+            "stage": self._stage,
+            "step": step,
+            "seconds": round(seconds, 1),
+            **means,
+        }
+        with self._path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _log_distance(made: Tensor, true: Tensor, floor: float) -> Tensor:
+    return (torch.log(made + floor) - torch.log(true + floor)).abs().mean()
+
+
+def _rng(seed: int, purpose: str, step: int) -> np.random.Generator:
+    return np.random.default_rng([seed, step, *purpose.encode()])
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    unfinished = path.with_suffix(".part")
+    write(unfinished)
+    os.replace(unfinished, path)
