@@ -7,8 +7,9 @@ code. Knows how the model's fused matrices are split in a file; knows no tokeniz
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import EllipsisType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -31,7 +32,7 @@ class _Part:
 
     name: str
     shape: tuple[int, ...]
-    rows: slice = field(default_factory=lambda: slice(None))
+    rows: slice | EllipsisType = ...  # all
 
 
 def load_lm(
@@ -107,7 +108,7 @@ def _layout(lm: Lfm2) -> dict[str, list[_Part]]:
                 first += size
             layout[ours] = parts
         elif module == "alpha_weights":
-            layout[ours] = [_Part(f"model.learnable_rope_layers.{leaf}.alpha_weight", shape, ...)]  # pyright: ignore
+            layout[ours] = [_Part(f"model.learnable_rope_layers.{leaf}.alpha_weight", shape)]
         elif module == "conv":
             layout[ours] = [
                 _Part(f"model.{ours.removesuffix('weight')}conv.weight", (shape[0], 1, shape[1]))

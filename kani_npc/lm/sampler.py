@@ -77,7 +77,7 @@ def penalised(logits_BN: Tensor, seen_BN: Tensor, penalty_B: Tensor) -> Tensor:
 def candidates(
     logits_BN: Tensor, temperature_B: Tensor, top_k_B: Tensor, top_p_B: Tensor, max_k: int
 ) -> tuple[Tensor, Tensor]:
-    """The best `max_k` ids and their weights, both [B, max_k], best first. Weights: float64, 0 for excluded ids, any sum.
+    """The best `max_k` ids and their weights (float64, 0 if excluded, any sum), both [B, max_k], best first.
 
     Exactly top_k ids stay, equal logits in ascending order of id (transformers keeps all that equal the last); of
     these the fewest whose probabilities reach top_p. `max_k` is at least every row's top_k, or N.
