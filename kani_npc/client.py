@@ -1,0 +1,212 @@
+"""The Python client: a line in, sound out, over gRPC. Used by the command line, the tests and the benchmarks.
+
+Knows the wire and nothing else of kani-npc: it runs where no torch is.
+
+    async with Client("127.0.0.1:50051") as client:
+        speech = client.synthesize("Halt! Who goes there?", voice="guard")
+        async for audio in speech:
+            play(audio.data)
+"""
+
+import asyncio
+import wave
+from collections.abc import AsyncIterator, Mapping
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from kani_npc.v1 import audio_pb2, sampling_pb2
+from kani_npc.v1 import speech_service_pb2 as pb
+from kani_npc.v1 import speech_service_pb2_grpc as rpc
+
+# An idle connection is pinged, so that a dead server is noticed before the next line.
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class ServiceError(Exception):
+    """What the service answered instead.
+
+    `status` is gRPC's name of it (`NOT_FOUND`), `reason` the service's (`VOICE_NOT_FOUND`), `field` what is at fault
+    in the request, `retry_after_s` when to try again; the latter three where they apply.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str,
+        reason: str = "",
+        field: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+
+class Speech:
+    """One line being said: iterate over its audio, once. `header` is there from the first piece on, `end` at the end.
+
+    Every piece is checked to follow the one before, and the end to count them all.
+    """
+
+    def __init__(self, call: "grpc.aio.UnaryStreamCall[Any, pb.SynthesizeResponse]") -> None:
+        self._call = call
+        self._interrupted = False
+        self.header: pb.SpeechHeader | None = None
+        self.end: pb.SpeechEnd | None = None
+
+    async def __aiter__(self) -> AsyncIterator[pb.SpeechAudio]:
+        """Raises `ServiceError`; ends early, without `end`, after `interrupt`."""
+        num_samples = 0
+        try:
+            async for response in self._call:
+                match response.WhichOneof("event"):
+                    case "header":
+                        self.header = response.header
+                    case "audio":
+                        _check(response.audio.first_sample == num_samples)
+                        num_samples += len(response.audio.data) // self.sample_bytes
+                        yield response.audio
+                    case "end":
+                        self.end = response.end
+        except grpc.aio.AioRpcError as error:
+            raise _service_error(error) from None
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            return
+        finally:
+            self._call.cancel()  # of no effect on a call that has ended
+        _check(self.end is not None and self.end.total_samples == num_samples)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample, in the header's encoding."""
+        return 4 if self.header and self.header.encoding == audio_pb2.AUDIO_ENCODING_FLOAT32 else 2
+
+    def interrupt(self) -> None:
+        """Stops the voice; the server is done with it within a frame."""
+        self._interrupted = True
+        self._call.cancel()
+
+
+class Client:
+    """One connection; many lines at once. `timeout_s` is the deadline of each call, none for None."""
+
+    def __init__(self, address: str, *, timeout_s: float | None = None) -> None:
+        self._timeout_s = timeout_s
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._stub: Any = rpc.SpeechServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends running calls."""
+        await self._channel.close()
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        voice: str = "",
+        accent: str = "",
+        encoding: "audio_pb2.AudioEncoding | int" = 0,
+        sample_rate_hz: int = 0,
+        seed: int | None = None,
+        vary: bool = False,
+        sampling: Mapping[str, float] | None = None,
+        priority: "pb.Priority | int" = 0,
+        pace: "pb.Pace | int" = 0,
+    ) -> Speech:
+        """Says a line. What is left out is the server's choice; see `SynthesizeRequest` for values."""
+        request = pb.SynthesizeRequest(
+            text=text,
+            voice=voice,
+            accent=accent,
+            audio=audio_pb2.AudioFormat(encoding=encoding, sample_rate_hz=sample_rate_hz),  # pyright: ignore[reportArgumentType]
+            sampling=sampling_pb2.Sampling(**sampling or {}),  # pyright: ignore[reportArgumentType]
+            vary=vary,
+            priority=priority,  # pyright: ignore[reportArgumentType]
+            pace=pace,  # pyright: ignore[reportArgumentType]
+        )
+        if seed is not None:
+            request.seed = seed
+        return Speech(self._stub.Synthesize(request, timeout=self._timeout_s))
+
+    async def say_to_wav(
+        self, text: str, path: str | PathLike[str], **options: Any
+    ) -> pb.SpeechEnd:
+        """Says a line into a 16-bit WAV file, as fast as it comes. Options as in `synthesize`, but no encoding."""
+        speech = self.synthesize(
+            text,
+            encoding=audio_pb2.AUDIO_ENCODING_LINEAR16,
+            **{"pace": pb.PACE_UNPACED, **options},
+        )
+        data = b"".join([audio.data async for audio in speech])
+        assert speech.header and speech.end  # Speech checked it
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(speech.header.sample_rate_hz)
+            file.writeframes(data)
+        return speech.end
+
+    async def server_info(self) -> pb.GetServerInfoResponse:
+        """What the server speaks with. Raises `ServiceError`."""
+        try:
+            return await self._stub.GetServerInfo(
+                pb.GetServerInfoRequest(), timeout=self._timeout_s
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _service_error(error) from None
+
+
+def _service_error(error: grpc.aio.AioRpcError) -> ServiceError:
+    """The status and its google.rpc details, in plain values."""
+    reason, field, retry_after_s = "", "", None
+    status = rpc_status.from_call(error)  # pyright: ignore[reportArgumentType]  has all of a Call that is read
+    for packed in status.details if status else ():
+        if info := _unpack(packed, error_details_pb2.ErrorInfo):
+            reason = info.reason
+        elif bad := _unpack(packed, error_details_pb2.BadRequest):
+            field = bad.field_violations[0].field if bad.field_violations else ""
+        elif retry := _unpack(packed, error_details_pb2.RetryInfo):
+            retry_after_s = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+    return ServiceError(
+        error.details() or error.code().name,
+        status=error.code().name,
+        reason=reason,
+        field=field,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _unpack(packed: Any, kind: type[Any]) -> Any:
+    message: Message = kind()
+    return message if packed.Unpack(message) else None
+
+
+def _check(whole: bool) -> None:
+    if not whole:
+        raise ServiceError("the speech that came is not whole", status="DATA_LOSS")
