@@ -4,7 +4,7 @@ Shapes: S slots, B rows, K codebooks, F frames, N samples.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -25,10 +25,11 @@ class StreamingDecoder(Protocol):
 
     def init_state(self, num_slots: int) -> DecoderState: ...
 
-    def __call__(self, codes_BKF: Tensor, state: DecoderState, slots: Sequence[int] | None = None) -> Tensor:
+    def __call__(self, codes_BKF: Tensor, state: Any, slots: Sequence[int] | None = None) -> Tensor:
         """The next F frames of B streams: [B, F * samples_per_frame] float32.
 
-        `slots` says which row of the state each batch row belongs to; None means rows 0 to S-1 in order.
+        `state` is what this decoder's `init_state` made. `slots` says which row of the state each batch row belongs
+        to; None means rows 0 to S-1 in order.
         """
         ...
 

@@ -9,7 +9,8 @@ import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from kani_npc.engine.cores import physical_cores
 from kani_npc.engine.engine import FAILED, Engine, EngineSettings
 from kani_npc.engine.messages import Abort, Event, Failed, Inbound, Submit
 from kani_npc.engine.model import SpeechModel
-from kani_npc.errors import EngineClosed, EngineFailed, InvalidUtterance, KaniError
+from kani_npc.errors import EngineClosed, EngineFailed, KaniError
 from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class EngineSynthesizer:
         self._num_threads = num_threads or physical_cores()
         self._inbound: SimpleQueue[Inbound | Stop] = SimpleQueue()
         self._listeners: dict[str, asyncio.Queue[Audio | Finished | Failed]] = {}
+        self._calls = count()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._active = 0  # as of the last step; written by the engine thread
         self._closed = False
@@ -112,10 +114,8 @@ class EngineSynthesizer:
         """See `Synthesizer`. A slow reader costs the memory of its own utterance and nobody's time."""
         if self._closed:
             raise EngineClosed(CLOSED)
-        if utterance.id in self._listeners:
-            raise InvalidUtterance(
-                "an utterance with this id is being spoken already", field="utterance_id"
-            )
+        # An id of its own: when a caller's id comes again, the old line's last sounds may still be on their way.
+        utterance = replace(utterance, id=f"{utterance.id}#{next(self._calls)}")
         self._loop = asyncio.get_running_loop()
         events = self._listeners[utterance.id] = asyncio.Queue()
         self._inbound.put(Submit(utterance, time.perf_counter()))
