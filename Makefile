@@ -34,7 +34,7 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/run.stamp
 
 demo: $(VENV)/run.stamp
-	$(BIN)/python tools/demo.py --out out
+	$(BIN)/python -m tools.demo --out out
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(TESTS)

@@ -1,0 +1,68 @@
+"""`python -m benchmarks`: measures, prints tables, writes benchmarks/results/<date>-<name>.json and a plot.
+
+For figures worth quoting the machine must be idle: every round waits (`--settle`) for a load below 0.5 and says what
+load it started at.
+"""
+
+import argparse
+import datetime
+import os
+from pathlib import Path
+from typing import Any
+
+# Before torch is imported, and inherited by the processes that are measured: on shared cores, OpenMP threads that
+# spin while they wait cost several times what the work does.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from rich.console import Console
+
+from benchmarks import decode, machine, report, speech
+from benchmarks.worker import ROOT
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure.")
+    parser.add_argument("--only", choices=("speech", "decode"), help="leave the other out")
+    parser.add_argument("--model", default="tiny", help="for speech; as in `kani-npc serve`")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--settle", type=float, default=90.0, help="seconds to wait for a load below 0.5"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="does it run at all; says nothing about speed"
+    )
+    parser.add_argument("--name", help="of the result files; the default says what was measured")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    arguments = parser.parse_args()
+    rounds = 1 if arguments.quick else arguments.rounds
+    settle_s = 0.0 if arguments.quick else arguments.settle
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+
+    console = Console()
+    result: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "quick": arguments.quick,
+        "machine": machine.hardware(),
+        "load": {"before": machine.settle(settle_s)},
+        "calibration": {"before": machine.calibrate()},
+    }
+    common = {"quick": arguments.quick, "rounds": rounds, "settle_s": settle_s, "build": build}
+    if arguments.only != "decode":
+        result["speech"] = speech.run(model=arguments.model, **common)
+    if arguments.only != "speech":
+        result["decode"] = decode.run(**common)
+    result["calibration"]["after"] = machine.calibrate()
+    result["load"]["after"] = machine.load_average()
+
+    report.show(result, console)
+    name = arguments.name or arguments.only or "all"
+    if arguments.quick:
+        console.print("quick: nothing is written")
+        return
+    path = report.write(result, arguments.results, f"{result['date'][:10]}-{name}")
+    console.print(f"written: {os.path.relpath(path)} and its plot")
+
+
+if __name__ == "__main__":
+    main()

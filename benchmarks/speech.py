@@ -1,0 +1,114 @@
+"""First audio and real-time factor of a model through real gRPC: a server process on loopback, 1, 2 and 4 streams.
+
+All streams of a group are asked for at the same moment, UNPACED. First audio is the client's clock, from the call to
+the first piece of sound; the real-time factor is the engine's own `compute_ms` over the sound's length.
+"""
+
+import asyncio
+import itertools
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import cpu_seconds, load_average, settle
+from kani_npc.client import Client
+from kani_npc.v1 import speech_service_pb2 as pb
+from tools.local_server import local_server
+
+STREAMS = (1, 2, 4)
+LINES = (
+    "Halt! Who goes there?",
+    "Welcome back, my friend. The bridge is closed until the morning.",
+    "I will give you seven silver coins for the old sword.",
+    "The miller saw three wolves near the river last night.",
+    "Bring me the silver key, and I will open the gate of the tower.",
+    "Thank you, stranger. You have saved my brother.",
+    "Do not drink the water of the old well, it is not safe.",
+)
+
+
+def run(*, model: str, quick: bool, rounds: int, settle_s: float, build: Path) -> dict[str, Any]:
+    """One row per number of streams, medians over all lines of `rounds` rounds."""
+    log = build / "bench-server.log"
+    with local_server("--model", model, "--slots", "8", log=log) as server:
+        rows = asyncio.run(_measure(server.address, server.pid, quick, rounds, settle_s))
+        return {
+            "what": f"{model} through gRPC on loopback, UNPACED",
+            "model": model,
+            "server_start_s": round(server.start_s, 2),
+            "rounds": rounds,
+            "lines_a_round": 1 if quick else 3,
+            "rows": rows,
+        }
+
+
+async def _measure(
+    address: str, pid: int, quick: bool, rounds: int, settle_s: float
+) -> list[dict[str, Any]]:
+    async with Client(address, timeout_s=300) as client:
+        voices = [voice.id for voice in (await client.server_info()).voices]
+        # Every line another one: nothing may be answered from a memory of it.
+        lines = itertools.cycle((text, voice) for voice in voices for text in LINES)
+        await _say(client, *next(lines))  # the first call also opens the connection
+        rows: list[dict[str, Any]] = []
+        for num_streams in STREAMS:
+            groups: list[dict[str, Any]] = []
+            for _ in range(rounds):
+                load = settle(settle_s)
+                for _ in range(1 if quick else 3):
+                    groups.append(await _group(client, pid, lines, num_streams) | {"load": load})
+            rows.append(_row(num_streams, groups))
+        return rows
+
+
+async def _group(client: Client, pid: int, lines: Any, num_streams: int) -> dict[str, Any]:
+    cpu_s, began_s = cpu_seconds(pid), time.perf_counter()
+    said = await asyncio.gather(*(_say(client, *next(lines)) for _ in range(num_streams)))
+    wall_s, ended_cpu_s = time.perf_counter() - began_s, cpu_seconds(pid)
+    return {
+        "said": said,
+        "wall_s": wall_s,
+        "server_cpu_s": None if cpu_s is None or ended_cpu_s is None else ended_cpu_s - cpu_s,
+    }
+
+
+async def _say(client: Client, text: str, voice: str) -> dict[str, float]:
+    began_s = time.perf_counter()
+    speech = client.synthesize(text, voice=voice, pace=pb.PACE_UNPACED)
+    first_audio_ms = 0.0
+    async for _ in speech:
+        first_audio_ms = first_audio_ms or (time.perf_counter() - began_s) * 1e3
+    assert speech.header and speech.end
+    duration_s = speech.end.total_samples / speech.header.sample_rate_hz
+    return {
+        "first_audio_ms": first_audio_ms,
+        "duration_s": duration_s,
+        "real_time_factor": speech.end.compute_ms / 1e3 / duration_s,
+    }
+
+
+def _row(num_streams: int, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    said = [line for group in groups for line in group["said"]]
+    audio_s = [sum(line["duration_s"] for line in group["said"]) for group in groups]
+    cpu = [group["server_cpu_s"] for group in groups]
+
+    def median(values: Any, digits: int) -> float:
+        return round(statistics.median(values), digits)
+
+    return {
+        "streams": num_streams,
+        "lines": len(said),
+        "first_audio_ms": median((line["first_audio_ms"] for line in said), 1),
+        "first_audio_ms_worst": round(max(line["first_audio_ms"] for line in said), 1),
+        "real_time_factor": median((line["real_time_factor"] for line in said), 4),
+        # What the machine needs for a second of sound, whoever's it is: the group's wall time over all its sound.
+        "wall_s_per_audio_s": median(
+            (group["wall_s"] / sound for group, sound in zip(groups, audio_s, strict=True)), 4
+        ),
+        "server_cpu_s_per_audio_s": None if None in cpu else round(sum(cpu) / sum(audio_s), 4),
+        "server_cpu_s": None if None in cpu else round(sum(cpu), 2),
+        "audio_s": round(sum(audio_s), 2),
+        "load_at_start": [group["load"] for group in groups],
+        "load_at_end": load_average(),
+    }
