@@ -1,0 +1,418 @@
+"""Trains the language model of `tiny` on the codes of the corpus: the class, prompts and positions that serve.
+
+The loss is over legal tokens only: place k of a frame chooses among the codes of codebook k, end_of_speech is a
+choice at k = 0. Input codes are corrupted at random, so that the model learns to go on after an error of its own. Some
+lines are several utterances of one voice in a row, so that long texts are no news. Resumable: `lm.pt` holds
+everything, the batches of an epoch are a function of seed and epoch. The learning rate follows the minutes trained:
+warm-up, constant, then down to nothing.
+
+Files in the recipe's folder: `codes.npz` (read), `lm.pt` (checkpoint), `lm_log.jsonl` (a row every evaluation).
+
+Shapes: B rows, P prompt ids, F frames, K codebooks, H hidden.
+"""
+
+import json
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finetune.tiny.package import lm_config, tokenizer
+from finetune.tiny.speakers import speaker_vector
+from finetune.tiny.teachers import TEACHERS
+from kani_npc.lm.model import Lfm2
+from kani_npc.prompt import build_prompt, positions
+from kani_npc.text.phones import PhoneTokenizer
+from kani_npc.tokens import TokenLayout
+
+HIDDEN_SIZE = 256
+LAYERS = "cacaca"
+FF_SIZE = 640
+CODEBOOK_SIZE = 1000
+CODEBOOKS = 4
+FSQ_LEVELS = (8, 5, 5, 5)
+MAX_FRAMES = 500
+
+CHECKPOINT_EVERY_S = 120.0
+PEAK_RATE = 2e-3
+DECAY_SHARE = 0.4  # of the time, at the end
+WARM_UP_STEPS = 100
+WEIGHT_DECAY = 0.05
+EMA_DECAY = 0.998
+CORRUPTED_ROWS = 0.9
+MOST_CORRUPTED = 0.3  # of a row's codes; the mean over rows is half of it
+JOINED = 0.15  # of the utterances are spoken in a row with others
+UNTAGGED = 0.2  # of the lines in the first accent have no tag
+# The mode without a speaker slot is learned with one voice, so that it has one.
+VOICELESS_SHARE = 0.3
+VOICELESS_VOICE = TEACHERS[0].voice
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance as codes."""
+
+    voice: str
+    tag: str
+    text: str
+    codes_FK: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What one row of a batch is made of. `voice` None: no speaker slot."""
+
+    ids: tuple[int, ...]
+    voice: str | None
+    codes_FK: NDArray[np.int16]
+
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """(prompt ids, frames with room for the end, with a speaker): rows of a batch have the same."""
+        needed = len(self.codes_FK) + 1
+        grid = 4 if needed <= 32 else 8 if needed <= 64 else 32
+        return len(self.ids), -(-needed // grid) * grid, self.voice is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    ids_BT: (
+        Tensor  # prompt, then the codes but for the last one, whose successor is never asked for
+    )
+    positions_BT: Tensor
+    speaker_BD: Tensor | None
+    targets_BFK: Tensor  # IGNORED after the end
+    num_prompt: int
+
+
+def read_codes(path: Path) -> tuple[list[Spoken], list[Spoken]]:
+    """The utterances to train on, and the held-out ones."""
+    with np.load(path) as file:
+        codes_TK, frames = np.ascontiguousarray(file["codes"].T), file["lengths"]
+        voices, tags, texts, held_out = (file[k] for k in ("voice", "tag", "text", "held_out"))
+    ends = np.cumsum(frames)
+    spoken = [
+        Spoken(str(v), str(t), str(x), codes_TK[end - n : end])
+        for v, t, x, n, end in zip(voices, tags, texts, frames, ends, strict=True)
+    ]
+    kept = [s for s, is_held_out in zip(spoken, held_out, strict=True) if not is_held_out]
+    return kept, [s for s, is_held_out in zip(spoken, held_out, strict=True) if is_held_out]
+
+
+class Examples:
+    """Turns utterances into rows and batches."""
+
+    def __init__(self, layout: TokenLayout, encode: PhoneTokenizer, audio_step: float) -> None:
+        self._layout, self._encode, self._audio_step = layout, encode, audio_step
+        self._vectors = {t.voice: torch.from_numpy(speaker_vector(t.voice)) for t in TEACHERS}
+
+    def example(self, spoken: Spoken, *, tag: str | None, with_speaker: bool = True) -> Example:
+        prompt = build_prompt(
+            self._layout, self._encode.encode, spoken.text, tag, with_speaker=with_speaker
+        )
+        return Example(prompt.ids, spoken.voice if with_speaker else None, spoken.codes_FK)
+
+    def epoch(self, utterances: Sequence[Spoken], rng: random.Random) -> list[Example]:
+        """Every utterance once, in random company."""
+        joined: dict[tuple[str, str], list[Spoken]] = defaultdict(list)
+        lines: list[Spoken] = []
+        for spoken in utterances:
+            if rng.random() < JOINED:
+                joined[spoken.voice, spoken.tag].append(spoken)
+            else:
+                lines.append(spoken)
+        for (voice, tag), parts in joined.items():
+            rng.shuffle(parts)
+            while parts:
+                # Mostly two or three, now and then as many as forty seconds hold.
+                count = min(len(parts), 2 + int(rng.expovariate(0.6)))
+                taken = [parts.pop() for _ in range(count)]
+                while sum(len(part.codes_FK) for part in taken) >= MAX_FRAMES:
+                    parts.append(taken.pop())
+                text = " ".join(part.text for part in taken)
+                codes = np.concatenate([part.codes_FK for part in taken])
+                lines.append(Spoken(voice, tag, text, codes))
+        examples: list[Example] = []
+        for line in lines:
+            untagged = line.tag == TEACHERS[0].tag and rng.random() < UNTAGGED
+            voiceless = line.voice == VOICELESS_VOICE and rng.random() < VOICELESS_SHARE
+            tag = None if untagged else line.tag
+            examples.append(self.example(line, tag=tag, with_speaker=not voiceless))
+        return examples
+
+    def batches(
+        self, examples: Sequence[Example], tokens: int, rng: random.Random
+    ) -> Iterator[list[Example]]:
+        """Groups of one shape and about `tokens` tokens, in random order."""
+        by_shape: dict[tuple[int, int, bool], list[Example]] = defaultdict(list)
+        for example in examples:
+            by_shape[example.shape].append(example)
+        groups: list[list[Example]] = []
+        for (num_prompt, frames, _), rows in by_shape.items():
+            rng.shuffle(rows)
+            count = max(1, round(tokens / (num_prompt + CODEBOOKS * frames)))
+            groups += [rows[i : i + count] for i in range(0, len(rows), count)]
+        rng.shuffle(groups)
+        yield from groups
+
+    def batch(self, rows: Sequence[Example], corrupt: np.random.Generator | None = None) -> Batch:
+        num_prompt, frames, with_speaker = rows[0].shape
+        codes_BFK = np.zeros((len(rows), frames, CODEBOOKS), np.int64)
+        targets_BFK = np.full((len(rows), frames, CODEBOOKS), IGNORED, np.int64)
+        for row, example in enumerate(rows):
+            length = len(example.codes_FK)
+            codes_BFK[row, :length] = example.codes_FK
+            targets_BFK[row, :length] = example.codes_FK
+            targets_BFK[row, length, 0] = self._layout.codebook_size  # end_of_speech's column
+        if corrupt is not None:
+            codes_BFK = corrupted(codes_BFK, corrupt)
+        starts_K = np.array([self._layout.codebook_start(k) for k in range(CODEBOOKS)])
+        audio_BT = (codes_BFK + starts_K).reshape(len(rows), -1)[:, :-1]
+        ids_BT = np.concatenate((np.array([example.ids for example in rows]), audio_BT), axis=1)
+        where_T = positions(ids_BT[0], self._layout, self._audio_step, speaker=with_speaker)
+        speaker_BD = None
+        if with_speaker:
+            speaker_BD = torch.stack([self._vectors[row.voice or ""] for row in rows])
+        return Batch(
+            torch.from_numpy(ids_BT),
+            torch.from_numpy(where_T)[None].expand(len(rows), -1),
+            speaker_BD,
+            torch.from_numpy(targets_BFK),
+            num_prompt,
+        )
+
+
+def corrupted(codes_BFK: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Some codes replaced, half of them by any code, half by one a level away in one of the group's dims.
+
+    The second kind is what a model's own errors look like.
+    """
+    rows = len(codes_BFK)
+    share_B = MOST_CORRUPTED * rng.random(rows) * (rng.random(rows) < CORRUPTED_ROWS)
+    anywhere = rng.integers(0, CODEBOOK_SIZE, codes_BFK.shape)
+    dim = rng.integers(0, len(FSQ_LEVELS), codes_BFK.shape)
+    basis = np.cumprod((1, *FSQ_LEVELS[:-1]))[dim]
+    levels = np.array(FSQ_LEVELS)[dim]
+    level = codes_BFK // basis % levels
+    moved = np.clip(level + rng.choice((-1, 1), codes_BFK.shape), 0, levels - 1)
+    nearby = codes_BFK + (moved - level) * basis
+    wrong = np.where(rng.random(codes_BFK.shape) < 0.5, anywhere, nearby)
+    return np.where(rng.random(codes_BFK.shape) < share_B[:, None, None], wrong, codes_BFK)
+
+
+def losses(lm: Lfm2, batch: Batch) -> Tensor:
+    """Mean cross-entropy of each codebook, nats, [K]; end_of_speech counts with the first."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = lm.hidden(batch.ids_BT, batch.positions_BT, batch.speaker_BD)
+        rows, frames, _ = batch.targets_BFK.shape
+        first = batch.num_prompt - 1 + (batch.speaker_BD is not None)  # at start_of_speech
+        hidden_BFKH = hidden[:, first:].view(rows, frames, CODEBOOKS, -1)
+        logits = [
+            lm.codebook_logits(hidden_BFKH[:, :, k].flatten(0, 1), k) for k in range(CODEBOOKS)
+        ]
+    targets = batch.targets_BFK.flatten(0, 1).unbind(1)
+    return torch.stack(
+        [
+            F.cross_entropy(x.float(), y, ignore_index=IGNORED)
+            for x, y in zip(logits, targets, strict=True)
+        ]
+    )
+
+
+class Trainer:
+    """A model, its average, an optimiser, and where they are kept."""
+
+    def __init__(self, lm: Lfm2, checkpoint: Path) -> None:
+        self.lm = lm
+        self.average = {name: weight.clone() for name, weight in lm.state_dict().items()}
+        self.checkpoint = checkpoint
+        self.step = self.epoch = self.batches_done = self.tokens = 0
+        self.seconds = 0.0
+        matrices, others = [], []
+        for weight in lm.parameters():
+            (matrices if weight.ndim == 2 else others).append(weight)
+        groups = [
+            {"params": matrices, "weight_decay": WEIGHT_DECAY},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self._optimiser = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.95), fused=True)
+
+    def resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        kept = torch.load(self.checkpoint, weights_only=True)
+        self.lm.load_state_dict(kept["weights"])
+        self.average = kept["average"]
+        self._optimiser.load_state_dict(kept["optimiser"])
+        for name in ("step", "epoch", "batches_done", "tokens", "seconds"):
+            setattr(self, name, kept[name])
+
+    def save(self) -> None:
+        kept = {
+            "weights": self.lm.state_dict(),
+            "average": self.average,
+            "optimiser": self._optimiser.state_dict(),
+            "audio_step": self.lm.config.audio_step,
+            **{n: getattr(self, n) for n in ("step", "epoch", "batches_done", "tokens", "seconds")},
+        }
+        draft = self.checkpoint.with_suffix(".part")
+        torch.save(kept, draft)
+        os.replace(draft, self.checkpoint)
+
+    def train(self, batch: Batch, rate: float) -> Tensor:
+        """One step. Returns the losses [K]."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        loss_K = losses(self.lm, batch)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss_K.mean().backward()
+        torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
+        self._optimiser.step()
+        self.step += 1
+        self.batches_done += 1
+        self.tokens += batch.ids_BT.numel()
+        if self.step % 4 == 0:
+            keep = min(EMA_DECAY, (1 + self.step) / (10 + self.step)) ** 4
+            for name, weight in self.lm.state_dict().items():
+                self.average[name].lerp_(weight, 1 - keep)
+        return loss_K.detach()
+
+
+def rate(step: int, progress: float) -> float:
+    """The learning rate: warm-up, constant, then linearly down over the last part."""
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - progress) / DECAY_SHARE))
+
+
+@torch.no_grad()
+def held_out_nll(
+    lm: Lfm2, examples: Examples, held_out: Sequence[Spoken]
+) -> tuple[list[float], float]:
+    """Nats a token of each codebook with the right text, and the mean with other lines' texts.
+
+    While the two are close the model does not read.
+    """
+    right = [examples.example(spoken, tag=spoken.tag) for spoken in held_out]
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for i, example in enumerate(right):
+        by_length[len(example.ids)].append(i)
+    wrong = list(right)
+    for same in by_length.values():
+        for i, other in zip(same, same[1:] + same[:1], strict=True):
+            # The other line's text in this line's accent: the tag's place is after start_of_human and BOS.
+            ids = (*right[i].ids[:3], *right[other].ids[3:])
+            wrong[i] = Example(ids, right[i].voice, right[i].codes_FK)
+
+    def mean(rows: Sequence[Example]) -> NDArray[np.float64]:
+        total = np.zeros(CODEBOOKS)
+        for group in examples.batches(rows, 4096, random.Random(0)):
+            total += len(group) * losses(lm, examples.batch(group)).double().numpy()
+        return total / len(rows)
+
+    return mean(right).tolist(), float(mean(wrong).mean())
+
+
+def symbols_per_frame(utterances: Sequence[Spoken], encode: PhoneTokenizer) -> float:
+    """How many symbols of text a frame says: the `audio_step` that keeps a sound beside its symbol."""
+    sample = random.Random(0).sample(list(utterances), min(1000, len(utterances)))
+    symbols = sum(len(encode.symbols(spoken.text)) for spoken in sample)
+    return symbols / sum(len(spoken.codes_FK) for spoken in sample)
+
+
+def new_lm(encode: PhoneTokenizer, audio_step: float) -> Lfm2:
+    config = lm_config(
+        encode,
+        hidden_size=HIDDEN_SIZE,
+        layers=LAYERS,
+        ff_size=FF_SIZE,
+        audio_step=audio_step,
+        codebook_size=CODEBOOK_SIZE,
+    )
+    return Lfm2(config)
+
+
+def trained(folder: Path) -> Lfm2:
+    """The newest checkpoint's averaged weights."""
+    kept = torch.load(folder / "lm.pt", weights_only=True)
+    lm = new_lm(tokenizer(), kept["audio_step"])
+    lm.load_state_dict(kept["average"])
+    return lm.eval().requires_grad_(False)
+
+
+def run(
+    folder: Path,
+    *,
+    minutes: float = 60.0,
+    tokens: int = 4096,
+    evaluate_every: int = 200,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)
+    encode = tokenizer()
+    utterances, held_out = read_codes(folder / "codes.npz")
+    held_out = random.Random(seed).sample(held_out, min(256, len(held_out)))
+    audio_step = round(symbols_per_frame(utterances, encode), 2)
+    lm = new_lm(encode, audio_step)
+    trainer = Trainer(lm, folder / "lm.pt")
+    trainer.resume()
+    examples = Examples(lm.layout, encode, audio_step)
+    print(
+        f"{sum(p.numel() for p in lm.parameters()) / 1e6:.2f} M parameters, {len(utterances)} utterances, "
+        f"{len(held_out)} held out, audio_step {audio_step}",
+        flush=True,
+    )
+
+    started = saved = time.monotonic()
+    before_s, recent = trainer.seconds, []
+    while trainer.seconds < 60 * minutes:
+        order = random.Random(f"{seed}/{trainer.epoch}")
+        rows = examples.epoch(utterances, order)
+        for i, group in enumerate(examples.batches(rows, tokens, order)):
+            if i < trainer.batches_done:
+                continue
+            batch = examples.batch(group, np.random.default_rng((seed, trainer.step)))
+            recent.append(trainer.train(batch, rate(trainer.step, trainer.seconds / 60 / minutes)))
+            trainer.seconds = before_s + time.monotonic() - started
+            if trainer.step % evaluate_every == 0 or trainer.seconds >= 60 * minutes:
+                _report(trainer, torch.stack(recent).mean(0), examples, held_out, folder)
+                recent.clear()
+            if time.monotonic() - saved > CHECKPOINT_EVERY_S or trainer.seconds >= 60 * minutes:
+                trainer.save()
+                saved = time.monotonic()
+            if trainer.seconds >= 60 * minutes:
+                return
+        trainer.epoch += 1
+        trainer.batches_done = 0
+
+
+def _report(
+    trainer: Trainer, loss_K: Tensor, examples: Examples, held_out: Sequence[Spoken], folder: Path
+) -> None:
+    nll_K, wrong = held_out_nll(trainer.lm, examples, held_out)
+    row = {
+        "step": trainer.step,
+        "epoch": trainer.epoch,
+        "minutes": round(trainer.seconds / 60, 2),
+        "tokens": trainer.tokens,
+        "tokens_per_s": round(trainer.tokens / trainer.seconds),
+        "train": [round(x, 3) for x in loss_K.tolist()],
+        "held_out": [round(x, 3) for x in nll_K],
+        "held_out_mean": round(sum(nll_K) / CODEBOOKS, 3),
+        "wrong_text_mean": round(wrong, 3),
+    }
+    with (folder / "lm_log.jsonl").open("a") as log:
+        log.write(json.dumps(row) + "\n")
+    print(json.dumps(row), flush=True)

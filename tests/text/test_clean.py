@@ -1,0 +1,74 @@
+# ruff: noqa: RUF001  the signs that look alike are the point
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kani_npc.errors import InvalidUtterance
+from kani_npc.text import MAX_CHARACTERS, check_length, clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("  Halt!\n\tWho goes   there?  ", "Halt! Who goes there?"),
+        ("“Wait…” – it’s ‘late’", "\"Wait...\" - it's 'late'"),
+        ("Stop—now", "Stop - now"),
+        ("beep\x07\x00 boop\x1b[31m", "beep boop[31m"),
+        ("Run! 🏃‍♂️🔥👍🏽 Run!", "Run! Run!"),
+        ("press 1️⃣ now", "press now"),
+        ("zero​width\u200b﻿", "zerowidth"),
+        ("cafe\u0301", "café"),
+        ("-40° outside", "-40° outside"),
+        ("\u202eabc\u202c", "abc"),
+        ("שלום", "שלום"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+    ],
+)
+def test_what_cannot_be_spoken_is_dropped_and_typographic_signs_become_plain(raw, cleaned):
+    assert clean(raw) == cleaned
+
+
+@pytest.mark.parametrize("raw", ["", "   ", "\n\t\x00", "🙂🙃", "...!?", "— “ ” —", "\u200d\ufe0f"])
+def test_text_without_a_letter_or_digit_is_refused_and_says_so(raw):
+    with pytest.raises(InvalidUtterance, match="nothing to speak") as refused:
+        clean(raw)
+    assert refused.value.field == "text"
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "é", "🙂", " ", "1,", "e\u0301\u0301", "\u200d", "(((", "-5:"]
+)
+def test_a_hundred_kilobytes_of_anything_are_refused_quickly(piece):
+    text = "a" + piece * (100_000 // len(piece))
+    started = time.process_time()
+    with pytest.raises(InvalidUtterance) as refused:
+        check_length(clean(text))
+    assert time.process_time() - started < 0.5
+    assert refused.value.field == "text"
+
+
+def test_the_length_limit_is_named_in_characters_and_seconds():
+    check_length("a" * MAX_CHARACTERS)
+    with pytest.raises(InvalidUtterance, match=r"601 characters.*600 characters.*40 s"):
+        check_length("a" * (MAX_CHARACTERS + 1))
+
+
+@given(st.text(max_size=300))
+def test_clean_text_is_clean(raw):
+    try:
+        cleaned = clean(raw)
+    except InvalidUtterance:
+        return
+    assert clean(cleaned) == cleaned
+    assert cleaned == cleaned.strip()
+    assert not any(c in cleaned for c in "\n\t\r\x00‘’“”…")
+
+
+@given(st.text(max_size=300))
+def test_refusals_never_repeat_the_text(raw):
+    try:
+        clean(raw)
+    except InvalidUtterance as refused:
+        assert len(raw) < 8 or raw not in str(refused)
