@@ -244,6 +244,12 @@ def _number(fields: Mapping[str, Any], name: str, kind: type[N], default: N | No
     return kind(value)
 
 
+def _object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = fields.get(name)
+    _require(value is None or isinstance(value, Mapping), f"{name} is not an object")
+    return value or {}
+
+
 def _layer_types(fields: Mapping[str, Any]) -> tuple[str, ...]:
     num_layers = _number(fields, "num_hidden_layers", int)
     _require(0 < num_layers <= 1024, f"num_hidden_layers {num_layers} is not a usable number")
@@ -251,7 +257,8 @@ def _layer_types(fields: Mapping[str, Any]) -> tuple[str, ...]:
     if types is None:  # full_attn_idxs counts only then
         attention = fields.get("full_attn_idxs")
         if attention is None:
-            attention = range(num_layers)
+            attention = list(range(num_layers))
+        _require(isinstance(attention, list), "full_attn_idxs is not a list")
         types = ["full_attention" if i in attention else "conv" for i in range(num_layers)]
     _require(
         isinstance(types, list)
@@ -279,8 +286,7 @@ def _ff_size(fields: Mapping[str, Any]) -> int:
 
 def _rope_theta(fields: Mapping[str, Any]) -> float:
     """`theta` beats `rope_theta` (LFM2), which beats LFM2.5's `rope_parameters.rope_theta`."""
-    parameters = fields.get("rope_parameters") or {}
-    _require(isinstance(parameters, Mapping), "rope_parameters is not an object")
+    parameters = _object(fields, "rope_parameters")
     kind = parameters.get("rope_type", "default")
     _require(kind == "default", f"rope_parameters.rope_type is {kind!r}; only default can be read")
     for source, name in ((fields, "theta"), (fields, "rope_theta"), (parameters, "rope_theta")):
@@ -290,8 +296,7 @@ def _rope_theta(fields: Mapping[str, Any]) -> float:
 
 
 def _language_tags(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    settings = fields.get("language_settings") or {}
-    _require(isinstance(settings, Mapping), "language_settings is not an object")
+    settings = _object(fields, "language_settings")
     tags = settings.get("language_tags_list") or []
     _require(
         isinstance(tags, list) and all(isinstance(tag, str) for tag in tags),

@@ -163,7 +163,7 @@ def _shards(folder: Path) -> dict[str, Path]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"{folder / INDEX} has no weight_map of keys to files") from None
     for _, name in pairs:
-        if Path(name).name != name:
+        if Path(name).name != name or name == "..":
             raise CheckpointError(f"{folder / INDEX} names a file outside its folder: {name!r}")
     return {key: folder / name for key, name in pairs}
 
