@@ -33,7 +33,9 @@ MAX_REQUEST_BYTES = 64 * 1024
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    ("grpc.max_concurrent_streams", 100),  # per connection
+    # Per connection, and well above the queue's end: beyond it a burst on a fresh connection gets a bare RST_STREAM,
+    # while the queue says when to come back.
+    ("grpc.max_concurrent_streams", 1024),
     # Game clients sit idle for minutes between lines. gRPC's own limits answer a ping sent more often than every
     # 5 minutes with GOAWAY; these allow one every 10 s, and notice within 40 s that a client has vanished.
     ("grpc.keepalive_time_ms", 30_000),
