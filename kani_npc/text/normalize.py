@@ -40,6 +40,7 @@ _UNITS = {
     "ms": ("millisecond", "milliseconds"), "khz": ("kilohertz", "kilohertz"), "hz": ("hertz", "hertz"),
     "kb": ("kilobyte", "kilobytes"), "mb": ("megabyte", "megabytes"), "gb": ("gigabyte", "gigabytes"),
     "hp": ("hit point", "hit points"), "xp": ("experience point", "experience points"),
+    "$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds"), "¥": ("yen", "yen"),
     "%": ("percent", "percent"), "°c": ("degree Celsius", "degrees Celsius"),
     "°f": ("degree Fahrenheit", "degrees Fahrenheit"), "°": ("degree", "degrees"),
 }  # fmt: skip
@@ -63,6 +64,10 @@ _SIGNS = {
     "#": " number ",
     "%": " percent ",
     "°": " degrees ",
+    "$": " dollars ",
+    "€": " euros ",
+    "£": " pounds ",
+    "¥": " yen ",
 }
 _PAUSES = {";": ",", ":": ",", "(": ",", ")": ",", "[": ",", "]": ",", "{": ",", "}": ","}
 

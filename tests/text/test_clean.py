@@ -66,9 +66,7 @@ def test_clean_text_is_clean(raw):
     assert not any(c in cleaned for c in "\n\t\r\x00‘’“”…")
 
 
-@given(st.text(max_size=300))
-def test_refusals_never_repeat_the_text(raw):
-    try:
-        clean(raw)
-    except InvalidUtterance as refused:
-        assert len(raw) < 8 or raw not in str(refused)
+def test_a_refusal_never_repeats_the_text():
+    with pytest.raises(InvalidUtterance) as refused:
+        clean("☃☃☃")
+    assert "☃" not in str(refused.value)

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001  the signs that look alike are the point
 import time
 
 import pytest
@@ -25,6 +24,7 @@ from kani_npc.text.normalize import normalize
         ("It costs $5.", "It costs five dollars."),
         ("$1 or $2.01", "one dollar or two dollars and one cent"),
         ("£1 million", "one million pounds"),
+        ("5€ or 7 $", "five euros or seven dollars"),
         ("at 7:30 pm", "at seven thirty p m"),
         ("at 7:05", "at seven oh five"),
         ("at 12:00", "at twelve o'clock"),
