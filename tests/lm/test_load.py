@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import GOLDEN, TINY, tiny_lm
 from safetensors.torch import load_file, save_file
 
 from kani_npc.errors import CheckpointError
 from kani_npc.lm import LmConfig, load_lm, save_lm
+from tests.lm.models import GOLDEN, TINY, tiny_lm
 
 CHECKPOINT = GOLDEN / "b_learn_step025_spk" / "checkpoint"
 LFM2_350M = {

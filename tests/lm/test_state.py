@@ -8,12 +8,12 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, tiny_lm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kani_npc.lm import LmState, training_labels, training_loss
 from kani_npc.prompt import Prompt, build_prompt, positions, training_row
+from tests.lm.models import TINY, tiny_lm
 
 LM = tiny_lm()
 LAYOUT = LM.layout
