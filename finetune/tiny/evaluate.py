@@ -25,9 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
-from finetune.tiny.data import shards
 from finetune.tiny.g2p import read_dictionary
 from finetune.tiny.lines import lines, spoken_words, vocabulary
 from finetune.tiny.lm import read_codes
@@ -87,6 +85,8 @@ class Recogniser:
 
     def words(self, samples: NDArray[np.float32]) -> list[str]:
         """What it hears in mono samples at 22 050 Hz."""
+        from scipy.signal import resample_poly
+
         heard = resample_poly(samples, _RECOGNISER_RATE_HZ // 50, SAMPLE_RATE_HZ // 50)
         heard = np.pad(heard, 2400)  # it needs some silence around the words
         pcm = (np.clip(heard, -1, 1) * 32_767).astype("<i2").tobytes()
@@ -153,6 +153,9 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _judge(teacher: Teacher, folder: Path, model: Path, lines_each: int) -> Result:
+    # Imported here: it loads pyworld, which only making the corpus needs.
+    from finetune.tiny.data import shards
+
     torch.set_num_threads(1)
     recogniser = Recogniser()
     recordings = {

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 SAMPLE_RATE_HZ = 22_050
 SAMPLES_PER_FRAME = 1_764
@@ -70,6 +69,9 @@ def speak(teacher: Teacher, text: str) -> NDArray[np.float32]:
 
     Raises `TeacherError` if the program is missing, fails or stays silent.
     """
+    # Imported here: the table of teachers is also read where the training extra is not installed.
+    from scipy.signal import resample_poly
+
     samples, sample_rate_hz = _run(teacher, text)
     if teacher.stretch != 1.0:
         samples = resample_poly(samples, 100, round(100 * teacher.stretch))

@@ -1,0 +1,157 @@
+"""The language model's recipe, at dims that train in a second."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from finetune.tiny import lm as recipe
+from finetune.tiny.package import lm_config, tokenizer
+from finetune.tiny.teachers import TEACHERS
+from kani_npc.lm.generate import generate
+from kani_npc.lm.model import Lfm2
+from kani_npc.prompt import build_prompt, positions
+from kani_npc.speech import Sampling
+
+LINES = (
+    "Halt! Who goes there?",
+    "The wizard is tired.",
+    "I sell bread.",
+    "Follow the red fox, my friend.",
+)
+
+
+@pytest.fixture(scope="module")
+def encode():
+    return tokenizer()
+
+
+@pytest.fixture
+def tiny(encode) -> Lfm2:
+    torch.manual_seed(0)
+    return Lfm2(
+        lm_config(
+            encode, hidden_size=64, layers="ca", ff_size=96, audio_step=1.25, codebook_size=1000
+        )
+    )
+
+
+@pytest.fixture
+def examples(tiny, encode) -> recipe.Examples:
+    return recipe.Examples(tiny.layout, encode, tiny.config.audio_step)
+
+
+def spoken(count: int = 24, seed: int = 0) -> list[recipe.Spoken]:
+    rng = np.random.default_rng(seed)
+    return [
+        recipe.Spoken(
+            TEACHERS[i % 3].voice,
+            TEACHERS[i % 3].tag,
+            LINES[i % len(LINES)],
+            rng.integers(0, 1000, (int(rng.integers(6, 14)), 4)).astype(np.int16),
+        )
+        for i in range(count)
+    ]
+
+
+def test_a_batch_is_what_serving_would_feed(tiny, examples, encode):
+    line = spoken(1)[0]
+    batch = examples.batch([examples.example(line, tag=line.tag)])
+    prompt = build_prompt(tiny.layout, encode.encode, line.text, line.tag, with_speaker=True)
+    codes = tiny.layout.to_ids(line.codes_FK.tolist())
+    assert tuple(batch.ids_BT[0, : len(prompt.ids)].tolist()) == prompt.ids
+    assert batch.ids_BT[0, len(prompt.ids) :][: len(codes)].tolist() == codes
+    assert batch.speaker_BD is not None
+    where = batch.positions_BT[0]
+    first = len(prompt.ids)  # start_of_speech, the speaker's slot counted
+    for t in range(4 * len(line.codes_FK)):
+        assert where[first + t] == prompt.position(t // 4, t % 4, tiny.config.audio_step)
+
+
+def test_targets_are_the_codes_then_the_end_then_nothing(examples):
+    line = spoken(1)[0]
+    targets = examples.batch([examples.example(line, tag=None)]).targets_BFK[0]
+    length = len(line.codes_FK)
+    assert targets[:length].tolist() == line.codes_FK.tolist()
+    assert targets[length].tolist() == [1000, -100, -100, -100]
+    assert (targets[length + 1 :] == recipe.IGNORED).all()
+
+
+def test_the_loss_is_the_one_of_full_logits_restricted_to_legal_tokens(tiny, examples):
+    line = spoken(1)[0]
+    batch = examples.batch([examples.example(line, tag=line.tag)])
+    got = recipe.losses(tiny, batch)
+    assert batch.speaker_BD is not None
+    logits = tiny.logits(batch.ids_BT[0], batch.speaker_BD[0])
+    layout, first = tiny.layout, batch.num_prompt
+    for k in range(1, 4):
+        rows = logits[first + k :: 4][: len(line.codes_FK)]
+        legal = rows[:, layout.codebook_start(k) :][:, : layout.codebook_size]
+        right = torch.from_numpy(line.codes_FK[:, k].astype(np.int64))
+        expected = torch.nn.functional.cross_entropy(legal, right)
+        torch.testing.assert_close(got[k], expected, rtol=0.01, atol=0.01)  # bfloat16 products
+
+
+def test_an_epoch_says_every_line_once_and_some_in_a_row(examples):
+    lines = spoken(400)
+    rows = examples.epoch(lines, random.Random(0))
+    assert sum(len(row.codes_FK) for row in rows) == sum(len(line.codes_FK) for line in lines)
+    assert len(rows) < len(lines)
+    assert {row.voice for row in rows} >= {TEACHERS[0].voice, None}
+    groups = list(examples.batches(rows, 2048, random.Random(0)))
+    assert sum(map(len, groups)) == len(rows)
+    assert all(len({row.shape for row in group}) == 1 for group in groups)
+
+
+def test_corrupted_codes_are_still_codes_and_mostly_the_right_ones():
+    codes = np.random.default_rng(0).integers(0, 1000, (64, 20, 4))
+    wrong = recipe.corrupted(codes, np.random.default_rng(1))
+    assert wrong.min() >= 0
+    assert wrong.max() < 1000
+    assert 0.05 < (wrong != codes).mean() < 0.25
+
+
+def test_training_learns_lines_by_heart_and_then_says_them(tiny, examples, encode, tmp_path):
+    lines = spoken(2)
+    trainer = recipe.Trainer(tiny, tmp_path / "lm.pt")
+    rows = [examples.example(replace(line, voice=TEACHERS[0].voice), tag="en_us") for line in lines]
+    for step in range(80):
+        for group in examples.batches(rows, 4096, random.Random(step)):
+            trainer.train(examples.batch(group), 5e-3)
+    prompt = build_prompt(tiny.layout, encode.encode, lines[0].text, "en_us", with_speaker=True)
+    vector = torch.from_numpy(recipe.speaker_vector(TEACHERS[0].voice))
+    codes = generate(tiny.eval(), prompt, vector, Sampling(greedy=True, repetition_penalty=1.0))
+    assert codes.T.tolist() == lines[0].codes_FK.tolist()
+
+
+def test_a_stopped_training_goes_on_where_it_was(tiny, examples, tmp_path):
+    rows = [examples.example(line, tag=line.tag) for line in spoken(8)]
+    batch = examples.batch(next(examples.batches(rows, 512, random.Random(0))))
+    trainer = recipe.Trainer(tiny, tmp_path / "lm.pt")
+    for _ in range(5):
+        trainer.train(batch, 1e-3)
+    trainer.save()
+    straight = trainer.train(batch, 1e-3)
+
+    again = recipe.Trainer(Lfm2(tiny.config), tmp_path / "lm.pt")
+    again.resume()
+    assert again.step == 5
+    torch.testing.assert_close(again.train(batch, 1e-3), straight)
+    for name, weight in again.lm.state_dict().items():
+        torch.testing.assert_close(weight, tiny.state_dict()[name])
+
+
+def test_held_out_lines_are_also_judged_with_wrong_texts(tiny, examples):
+    right, wrong = recipe.held_out_nll(tiny.eval(), examples, spoken(12))
+    assert len(right) == 4
+    assert all(6 < nll < 8 for nll in [*right, wrong])  # untrained: the log of a thousand codes
+
+
+def test_positions_of_a_batch_follow_the_published_rule(tiny, examples):
+    rows = [examples.example(line, tag=None, with_speaker=False) for line in spoken(1)]
+    batch = examples.batch(rows)
+    assert batch.speaker_BD is None
+    expected = positions(batch.ids_BT[0], tiny.layout, tiny.config.audio_step, speaker=False)
+    assert batch.positions_BT[0].tolist() == expected.tolist()

@@ -1,0 +1,84 @@
+"""Letter-to-sound rules, word errors, and the model folder that the recipe writes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from finetune.tiny.evaluate import word_errors
+from finetune.tiny.g2p import align, learn_rules, pack
+from finetune.tiny.package import write_codec
+from finetune.tiny.speakers import SPEAKER_SPACE, speaker_vector
+from finetune.tiny.teachers import TEACHERS
+from kani_npc.codec.load import load_codec
+from kani_npc.lm.load import load_lm
+from kani_npc.text.phones import ALPHABET, PHONES, Pronunciations
+from tests.support.tiny_random import make_random_model
+
+CODE = dict(zip(PHONES, ALPHABET, strict=True))
+
+
+def packed(phones: str) -> str:
+    return "".join(CODE[phone] for phone in phones.split())
+
+
+def test_rules_learned_from_a_few_words_say_them_and_their_likes():
+    lexicon = {
+        "cat": packed("K AE T"), "cats": packed("K AE T S"), "hat": packed("HH AE T"), "chat": packed("CH AE T"),
+        "chin": packed("CH IH N"), "hit": packed("HH IH T"), "city": packed("S IH T IY"), "cit": packed("S IH T"),
+    }  # fmt: skip
+    aligned = align(lexicon)
+    assert all("".join(sounds) == lexicon[word] for word, sounds in aligned.items())
+    assert all(len(sounds) == len(word) for word, sounds in aligned.items())
+    rules = Pronunciations(pack(learn_rules(aligned), {}))
+    assert rules.sound_out("cat") == lexicon["cat"]
+    assert rules.sound_out("hats") == packed("HH AE T S")
+
+
+def test_a_dictionary_entry_outranks_the_rules():
+    packed_file = pack({"a": packed("AE")}, {"a": packed("AH")})
+    assert Pronunciations(packed_file).phones("a") == ["AH"]
+    assert Pronunciations(packed_file).phones("aa") == ["AE", "AE"]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "errors"),
+    [
+        ("a b c", "a b c", 0),
+        ("a b c", "a c", 1),
+        ("a b", "x a b y", 2),
+        ("a b", "", 2),
+        ("", "a", 1),
+    ],
+)
+def test_word_errors_are_the_fewest_edits(said, heard, errors):
+    assert word_errors(said.split(), heard.split()) == errors
+
+
+def test_every_voice_has_a_unit_vector_of_its_own():
+    vectors = np.stack([speaker_vector(voice) for voice in sorted({t.voice for t in TEACHERS})])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert np.abs(vectors @ vectors.T - np.eye(len(vectors))).max() < 0.5
+
+
+def test_a_packaged_folder_loads_and_says_what_it_is(tmp_path):
+    folder = make_random_model(tmp_path)
+    assert load_lm(folder).config.language_tags[0] == "en_us"
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["model_name"], config["speaker_space"]) == ("tiny", SPEAKER_SPACE)
+    voices = json.loads((folder / "voices.json").read_text())
+    assert voices["default_voice"] in [voice["id"] for voice in voices["voices"]]
+    assert {voice["space"] for voice in voices["voices"]} == {SPEAKER_SPACE}
+    assert json.loads((folder / "generation_config.json").read_text())["do_sample"] is False
+
+
+def test_a_codec_stored_in_half_precision_sounds_the_same(tmp_path):
+    folder = make_random_model(tmp_path)
+    write_codec(folder / "codec", tmp_path / "half")
+    codes = torch.randint(0, 1000, (4, 20), generator=torch.Generator().manual_seed(0))
+    whole, half = (
+        load_codec(folder / "codec").decode(codes),
+        load_codec(tmp_path / "half").decode(codes),
+    )
+    assert (whole - half).abs().max() < 0.02
