@@ -43,7 +43,10 @@ class Engine:
 
     def __init__(self, model: SpeechModel, settings: EngineSettings) -> None:
         self.model = model
-        self.settings = settings
+        # A model's own default length is always allowed.
+        self.settings = replace(
+            settings, max_frames=max(settings.max_frames, model.sampling.max_frames)
+        )
         by_device = CUDA_DECODE_GROUPS if model.device.type == "cuda" else CPU_DECODE_GROUPS
         self.scheduler = Scheduler(
             settings.num_slots,
@@ -55,7 +58,7 @@ class Engine:
             model,
             num_slots=settings.num_slots,
             max_prompt_tokens=settings.max_prompt_tokens,
-            max_frames=settings.max_frames,
+            max_frames=self.settings.max_frames,
         )
 
     @property
@@ -96,7 +99,7 @@ class Engine:
         tag = None if utterance.accent is None else utterance.accent.tag
         prompt = build_prompt(
             self.model.lm.layout,
-            self.model.tokenizer.encode,
+            self._encode,
             utterance.text,
             tag,
             with_speaker=utterance.voice.embedding is not None,
@@ -108,6 +111,13 @@ class Engine:
                 field="text",
             )
         self.scheduler.submit(Line(utterance, prompt, submitted_s))
+
+    def _encode(self, text: str) -> list[int]:
+        ids = self.model.tokenizer.encode(text)
+        if max(ids) >= self.model.lm.layout.base:
+            # A published tokenizer knows its markers and audio tokens by their spelling too.
+            raise InvalidUtterance("the text spells one of the model's own markers", field="text")
+        return ids
 
     def cancel(self, utterance_id: str) -> None:
         """Stop an utterance, wherever it is; one that ended already is fine."""

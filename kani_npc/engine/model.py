@@ -66,10 +66,19 @@ class SpeechModel:
         return self.lm.device
 
     def check_voice(self, voice: Voice) -> None:
-        """Raises `InvalidUtterance` for a voice whose embedding has another width than the model takes."""
-        if voice.embedding is not None and voice.embedding.vector.shape != (self.speaker_dim,):
+        """Raises `InvalidUtterance` for a voice of another speaker space or width than the model takes."""
+        embedding = voice.embedding
+        if embedding is None:
+            return
+        if embedding.space != self.info.speaker_space:
             raise InvalidUtterance(
-                f"voice {voice.id!r} has an embedding of shape {list(voice.embedding.vector.shape)}; model "
+                f"voice {voice.id!r} was made by {embedding.space!r}; model {self.info.name!r} takes "
+                f"embeddings of {self.info.speaker_space!r}",
+                field="voice",
+            )
+        if embedding.vector.shape != (self.speaker_dim,):
+            raise InvalidUtterance(
+                f"voice {voice.id!r} has an embedding of shape {list(embedding.vector.shape)}; model "
                 f"{self.info.name!r} takes [{self.speaker_dim}]",
                 field="voice",
             )

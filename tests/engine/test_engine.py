@@ -311,14 +311,43 @@ def test_a_full_queue_is_said_at_once():
             ),
             "voice",
         ),
+        (
+            replace(
+                line("u"),
+                voice=replace(
+                    line("u").voice, embedding=SpeakerEmbedding(np.ones(8, np.float32), "elsewhere")
+                ),
+            ),
+            "voice",
+        ),
     ],
-    ids=["too long", "too many frames", "another model's voice"],
+    ids=["too long", "too many frames", "a voice of another width", "a voice of another space"],
 )
 def test_what_this_model_cannot_say_is_refused_by_field(utterance: Utterance, field: str):
     with pytest.raises(InvalidUtterance) as error:
         engine().submit(utterance, 0.0)
     assert error.value.field == field
     assert utterance.text not in str(error.value)
+
+
+def test_text_that_spells_a_marker_is_refused():
+    class Spelling:
+        vocab_size = 400
+
+        def encode(self, text: str) -> list[int]:
+            return [1, echo_model().lm.layout.end_of_speech]
+
+    model = replace(echo_model(), tokenizer=Spelling())
+    with pytest.raises(InvalidUtterance, match="markers"):
+        engine(model).submit(line("u"), 0.0)
+
+
+def test_a_models_own_default_length_is_always_allowed():
+    model = echo_model()
+    info = replace(model.info, sampling=model.sampling.but(max_frames=30, min_frames=30))
+    listener = Listener(engine(replace(model, info=info)))
+    listener.submit(line("u", sampling=info.sampling))
+    assert listener.to_end().finished("u").total_samples == 30 * 4
 
 
 def breaks(times: list[int], method: Callable) -> Callable:

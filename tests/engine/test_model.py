@@ -1,0 +1,147 @@
+"""Opening a model folder: what it says about itself, and what is wrong with one that cannot speak."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kani_npc.codec.load import load_codec
+from kani_npc.engine.engine import Engine, EngineSettings
+from kani_npc.engine.model import PUBLISHED_SAMPLING, load_model, read_sampling
+from kani_npc.errors import CheckpointError, CodecError, ModelError
+from kani_npc.lm.load import save_lm
+from kani_npc.lm.model import Lfm2
+from kani_npc.lm.sampler import SAMPLER_VERSION
+from kani_npc.speech import Audio, Finished, Sampling
+from tests.support.random_model import line, random_lm
+from tests.support.tiny_random import make_random_model
+
+SMALL_NEMO = Path(__file__).parents[1] / "golden" / "codec" / "small.nemo"
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_random_model(tmp_path_factory.mktemp("models") / "pristine")
+
+
+@pytest.fixture
+def folder(pristine: Path, tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(pristine, tmp_path / "mine"))
+
+
+def change(path: Path, **values: object) -> None:
+    """Sets keys of a JSON file; None takes a key out."""
+    content = json.loads(path.read_text()) | values
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_a_model_says_what_it_is(pristine: Path):
+    info = load_model(pristine).info
+    assert (info.name, info.sample_rate_hz, info.samples_per_frame) == ("tiny", 22050, 1764)
+    assert info.licence.startswith("Apache-2.0")
+    assert "en_us" in info.languages
+    assert info.sampling.greedy and info.sampling.max_frames == 12
+    assert info.sampler_version == SAMPLER_VERSION
+    assert info.notes == (), "this folder leaves nothing to guess"
+
+
+def test_a_model_folder_speaks(pristine: Path):
+    model = load_model(pristine)
+    engine = Engine(model, EngineSettings(num_slots=1))
+    utterance = line("u", "Halt! Who goes there?", voice=None, sampling=model.sampling)
+    engine.submit(utterance, time.perf_counter())
+    events = []
+    while engine.busy:
+        events += [event.what for event in engine.step()]
+    *audio, end = events
+    assert isinstance(end, Finished) and end.total_samples == 12 * 1764
+    assert sum(len(event.chunk.samples) for event in audio if isinstance(event, Audio)) == 12 * 1764
+
+
+def test_what_a_folder_leaves_out_is_assumed_and_noted(folder: Path):
+    change(folder / "config.json", audio_step=None, model_name=None, licence=None)
+    (folder / "generation_config.json").unlink()
+    info = load_model(folder).info
+    assert info.name == "mine"
+    assert "model's own card" in info.licence
+    assert info.sampling == PUBLISHED_SAMPLING
+    assert (info.sampling.temperature, info.sampling.top_p) == (1.0, 0.95)
+    assert (info.sampling.top_k, info.sampling.repetition_penalty) == (50, 1.1)
+    assert "config.json: audio_step=1.0 assumed" in info.notes
+    assert "generation_config.json: top_k=50 assumed" in info.notes
+
+
+def test_only_an_explicit_do_sample_false_is_greedy(folder: Path):
+    change(folder / "generation_config.json", do_sample=None)
+    sampling, notes = read_sampling(folder)
+    assert not sampling.greedy
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    "values", [{"temperature": -1.0}, {"top_p": float("nan")}, {"top_k": "many"}, {"max_frames": 0}]
+)
+def test_sampling_defaults_that_mean_nothing_name_their_file(
+    folder: Path, values: dict[str, object]
+):
+    change(folder / "generation_config.json", **values)
+    with pytest.raises(ModelError, match=r"generation_config\.json"):
+        load_model(folder)
+
+
+def test_a_folder_without_a_codec_says_what_to_pass(folder: Path, tmp_path: Path):
+    shutil.move(folder / "codec", tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="pass --codec"):
+        load_model(folder)
+    assert load_model(folder, codec=tmp_path / "elsewhere").info.samples_per_frame == 1764
+
+
+def test_a_codec_of_another_model_is_refused_and_both_are_named(folder: Path):
+    with pytest.raises(ModelError, match=r"4 codebooks of 1000 codes.*nanocodec.*has 4 of"):
+        load_model(folder, codec=SMALL_NEMO)
+
+
+def test_a_model_speaks_through_a_nemo_codec(folder: Path):
+    codec = load_codec(SMALL_NEMO)
+    config = random_lm().config
+    vocab_size = config.audio_tokens_start + codec.num_codebooks * codec.codebook_size
+    shutil.rmtree(folder / "codec")
+    save_lm(Lfm2(replace(config, vocab_size=vocab_size)), folder)
+    engine = Engine(load_model(folder, codec=SMALL_NEMO), EngineSettings(num_slots=1))
+    sampling = Sampling(min_frames=5, max_frames=5)
+    engine.submit(line("u", "Hail", voice=None, sampling=sampling), time.perf_counter())
+    events = []
+    while engine.busy:
+        events += [event.what for event in engine.step()]
+    assert isinstance(events[-1], Finished) and events[-1].total_samples == 5 * 1764
+
+
+def test_a_folder_that_is_none_and_files_that_are_broken_are_named(folder: Path, tmp_path: Path):
+    with pytest.raises(ModelError, match="no model folder"):
+        load_model(tmp_path / "nowhere")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        load_model(folder)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        load_model(folder)
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load_model(folder)
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path):
+    change(folder / "tokenizer.json", tags=[f"tag-{i}" for i in range(5000)])
+    with pytest.raises(ModelError, match=r"tokenizer\.json"):
+        load_model(folder)
+
+
+def test_a_broken_codec_is_named(folder: Path):
+    change(folder / "codec" / "config.json", kind="vinyl")
+    with pytest.raises(CodecError, match="vinyl"):
+        load_model(folder)
