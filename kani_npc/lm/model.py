@@ -221,10 +221,10 @@ class Lfm2(nn.Module):
         mask: nothing looks ahead.
         """
         h = self._embed(ids_BT, speaker_BD)
-        ropes = _ropes(positions_BT, self.inv_freq(), h.dtype)
+        tables = ropes(positions_BT, self.inv_freq(), h.dtype)
         attention = 0
         for layer in self.layers:
-            h = layer(h, ropes[attention % len(ropes)])
+            h = layer(h, tables[attention % len(tables)])
             attention += layer.self_attn is not None
         return self.embedding_norm(h)
 
@@ -335,15 +335,15 @@ class Lfm2(nn.Module):
         past: "_OneSlot | _EverySlot",
         tails: Tensor,
     ) -> Tensor:
-        ropes = _ropes(positions_BT, state.inv_freq_RD, h_BTH.dtype)
+        tables = ropes(positions_BT, state.inv_freq_RD, h_BTH.dtype)
         attention = conv = 0
         for layer in self.layers:
             if layer.self_attn is not None:
                 past.layer = attention
-                h_BTH = layer(h_BTH, ropes[attention % len(ropes)], past=past)
+                h_BTH = layer(h_BTH, tables[attention % len(tables)], past=past)
                 attention += 1
             else:
-                h_BTH = layer(h_BTH, ropes[0], tail_BKH=tails[conv])
+                h_BTH = layer(h_BTH, tables[0], tail_BKH=tails[conv])
                 conv += 1
         return self.embedding_norm(h_BTH)
 
@@ -399,7 +399,7 @@ class _EverySlot:
         return keys_SGTD[of, :, : self.span], values_SGTD[of, :, : self.span], self.mask
 
 
-def _ropes(
+def ropes(
     positions_BT: Tensor, inv_freq_RD: Tensor, dtype: torch.dtype
 ) -> list[tuple[Tensor, Tensor]]:
     """(cos, sin) for each attention layer, [B, T, 1, D], made in float32 and then cast, as published.

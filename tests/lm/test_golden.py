@@ -4,14 +4,19 @@ Tolerances are far below those of the vectors' README (1e-3 on logits, spread 0.
 machine, so a wrong rule cannot hide (the smallest of those moves logits by 0.065).
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from kani_npc.lm import Sampler, generate, load_lm, training_labels, training_loss
 from kani_npc.lm.load import reference_gradients
+from kani_npc.lm.model import ropes
 from kani_npc.prompt import positions
 from kani_npc.speech import Sampling
+from tests.lm.models import GOLDEN, TINY, tiny_lm
 
 LOGITS = {"atol": 5e-5, "rtol": 0.0}
 
@@ -170,3 +175,20 @@ def test_the_loss_over_accumulated_batches_is_the_sum_over_their_labels(golden):
     counted = int((labels[:, 1:] != -100).sum())
     mean = training_loss(logits, labels)
     torch.testing.assert_close(training_loss(logits, labels, num_items=2 * counted), mean / 2)
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_rope_frequencies_and_tables_are_the_published_ones(i):
+    units = load_file(GOLDEN / "units" / "units.safetensors")
+    weight, alpha_min, alpha_max = units[f"rope{i}.args"].tolist()
+    config = replace(TINY, hidden_size=64, alpha_min=alpha_min, alpha_max=alpha_max)
+    lm = tiny_lm(config=config)
+    lm.alpha_weights["1"].fill_(weight)
+    inv_freq = lm.inv_freq()[:1]
+    torch.testing.assert_close(lm.alphas()[0], units[f"rope{i}.alpha"], atol=1e-6, rtol=0)
+    torch.testing.assert_close(inv_freq[0], units[f"rope{i}.inv_freq"], atol=1e-7, rtol=1e-6)
+    [(cos, sin)] = ropes(units[f"rope{i}.positions"][None], inv_freq, torch.float32)
+    half = config.head_dim // 2
+    sign = torch.cat((-torch.ones(half), torch.ones(half)))  # ours carries the rotation's sign
+    torch.testing.assert_close(cos[0, :, 0], units[f"rope{i}.cos"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(sin[0, :, 0] * sign, units[f"rope{i}.sin"], atol=1e-5, rtol=0)
