@@ -6,7 +6,7 @@ figures compare columns, they are not open-vocabulary error rates.
 
     python -m finetune.tiny evaluate
 
-Writes `evaluation.json` and `evaluation.md` into the recipe's folder.
+Writes `evaluation.json` and `evaluation.md` into the recipe's folder, and the model's card.
 """
 
 import json
@@ -20,12 +20,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from finetune.tiny import card
 from finetune.tiny.g2p import read_dictionary
 from finetune.tiny.lines import lines, spoken_words, vocabulary
 from finetune.tiny.lm import read_codes
@@ -112,7 +112,7 @@ def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
 def run(
     folder: Path, *, model: Path = MODEL_FOLDER, lines_each: int = 30, processes: int = 2
 ) -> list[Result]:
-    """Judges every teacher's voice and writes the two files."""
+    """Judges every teacher's voice and writes the figures."""
     with ProcessPoolExecutor(processes) as pool:
         results = list(
             pool.map(
@@ -122,6 +122,7 @@ def run(
     report = {"model": model.name, "lines_each": lines_each, "voices": [asdict(r) for r in results]}
     (folder / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
     (folder / "evaluation.md").write_text(table(results))
+    card.write(folder, model)
     print(table(results))
     return results
 
@@ -250,14 +251,3 @@ def _bigram() -> str:
         for (a, b), n in sorted(twos.items())
     ]
     return "\n".join([*rows, "", "\\end\\", ""])
-
-
-def headline(report: dict[str, Any]) -> str:
-    """One line for the model card: the word error rates over all lines."""
-    voices = report["voices"]
-    words = sum(v["words"] for v in voices)
-    wer = {
-        c: sum(v[f"{c}_wer"] * v["words"] for v in voices) / words
-        for c in ("teacher", "copy", "tiny")
-    }
-    return f"teacher {wer['teacher']:.1%}, codec copy {wer['copy']:.1%}, tiny {wer['tiny']:.1%}"

@@ -237,6 +237,7 @@ class Trainer:
         self.average = {name: weight.clone() for name, weight in lm.state_dict().items()}
         self.checkpoint = checkpoint
         self.step = self.epoch = self.batches_done = self.tokens = 0
+        self.batches_an_epoch = 1
         self.seconds = 0.0
         matrices, others = [], []
         for weight in lm.parameters():
@@ -380,7 +381,9 @@ def run(
     while trainer.seconds < 60 * minutes:
         order = random.Random(f"{seed}/{trainer.epoch}")
         rows = examples.epoch(utterances, order)
-        for i, group in enumerate(examples.batches(rows, tokens, order)):
+        groups = list(examples.batches(rows, tokens, order))
+        trainer.batches_an_epoch = len(groups)
+        for i, group in enumerate(groups):
             if i < trainer.batches_done:
                 continue
             batch = examples.batch(group, np.random.default_rng((seed, trainer.step)))
@@ -404,7 +407,8 @@ def _report(
     nll_K, wrong = held_out_nll(trainer.lm, examples, held_out)
     row = {
         "step": trainer.step,
-        "epoch": trainer.epoch,
+        "epochs": round(trainer.epoch + trainer.batches_done / trainer.batches_an_epoch, 2),
+        "parameters": sum(p.numel() for p in trainer.lm.parameters()),
         "minutes": round(trainer.seconds / 60, 2),
         "tokens": trainer.tokens,
         "tokens_per_s": round(trainer.tokens / trainer.seconds),
