@@ -1,9 +1,7 @@
-"""Sound as arrays: rounding to int16 at the engine's exit, resampling at the door, WAV files.
+"""Sound as arrays: rounding to int16 at the engine's exit, resampling at the door.
 
 Mono float32 in -1..1 throughout. Knows no wire and no model.
 """
-
-from os import PathLike
 
 import numpy as np
 import soxr
@@ -40,14 +38,3 @@ class StreamResampler:
     def flush(self) -> FloatArray:
         """The last samples."""
         return self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-def write_wav(
-    path: str | PathLike[str], samples: Int16Array | FloatArray, sample_rate_hz: int
-) -> None:
-    """A mono WAV file, 16-bit or float as the samples are. Raises `OSError` where it cannot be written."""
-    import soundfile  # 0.3 s that the service's start does not need
-
-    subtype = "PCM_16" if samples.dtype == np.int16 else "FLOAT"
-    with open(path, "wb") as file:  # soundfile's own open raises errors of its own
-        soundfile.write(file, samples, sample_rate_hz, subtype=subtype, format="WAV")

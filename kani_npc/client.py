@@ -9,9 +9,10 @@ Knows the wire and nothing else of kani-npc: it runs where no torch is.
 """
 
 import asyncio
-import wave
+import struct
 from collections.abc import AsyncIterator, Mapping
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from kani_npc.v1 import audio_pb2, sampling_pb2
+from kani_npc.v1 import audio_pb2
 from kani_npc.v1 import speech_service_pb2 as pb
 from kani_npc.v1 import speech_service_pb2_grpc as rpc
 
@@ -96,6 +97,13 @@ class Speech:
         """Bytes of one sample, in the header's encoding."""
         return 4 if self.header and self.header.encoding == audio_pb2.AUDIO_ENCODING_FLOAT32 else 2
 
+    async def to_wav(self, path: str | PathLike[str]) -> pb.SpeechEnd:
+        """The whole line as a WAV file, 16-bit or float as it comes. Raises `ServiceError`, `OSError`."""
+        data = b"".join([audio.data async for audio in self])
+        assert self.header and self.end  # a line that ended without an error has both
+        Path(path).write_bytes(wav_header(self.header, len(data)) + data)
+        return self.end
+
     def interrupt(self) -> None:
         """Stops the voice; the server is done with it within a frame."""
         self._interrupted = True
@@ -131,46 +139,36 @@ class Client:
         *,
         voice: str = "",
         accent: str = "",
-        encoding: "audio_pb2.AudioEncoding | int" = 0,
+        encoding: int = 0,
         sample_rate_hz: int = 0,
         seed: int | None = None,
         vary: bool = False,
         sampling: Mapping[str, float] | None = None,
-        priority: "pb.Priority | int" = 0,
-        pace: "pb.Pace | int" = 0,
+        priority: int = 0,
+        pace: int = 0,
     ) -> Speech:
         """Says a line. What is left out is the server's choice; see `SynthesizeRequest` for values."""
-        request = pb.SynthesizeRequest(
-            text=text,
-            voice=voice,
-            accent=accent,
-            audio=audio_pb2.AudioFormat(encoding=encoding, sample_rate_hz=sample_rate_hz),  # pyright: ignore[reportArgumentType]
-            sampling=sampling_pb2.Sampling(**sampling or {}),  # pyright: ignore[reportArgumentType]
-            vary=vary,
-            priority=priority,  # pyright: ignore[reportArgumentType]
-            pace=pace,  # pyright: ignore[reportArgumentType]
-        )
-        if seed is not None:
-            request.seed = seed
+        try:
+            request: Any = pb.SynthesizeRequest(
+                text=text,
+                voice=voice,
+                accent=accent,
+                audio={"encoding": encoding, "sample_rate_hz": sample_rate_hz},
+                sampling=sampling,
+                seed=seed,
+                vary=vary,
+                priority=priority,  # pyright: ignore[reportArgumentType]  enums are ints on the wire
+                pace=pace,  # pyright: ignore[reportArgumentType]
+            )
+        except (ValueError, TypeError) as error:  # protobuf: not in the field's range, not UTF-8
+            raise ServiceError(str(error), status="INVALID_ARGUMENT") from None
         return Speech(self._stub.Synthesize(request, timeout=self._timeout_s))
 
     async def say_to_wav(
         self, text: str, path: str | PathLike[str], **options: Any
     ) -> pb.SpeechEnd:
-        """Says a line into a 16-bit WAV file, as fast as it comes. Options as in `synthesize`, but no encoding."""
-        speech = self.synthesize(
-            text,
-            encoding=audio_pb2.AUDIO_ENCODING_LINEAR16,
-            **{"pace": pb.PACE_UNPACED, **options},
-        )
-        data = b"".join([audio.data async for audio in speech])
-        assert speech.header and speech.end  # Speech checked it
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(speech.header.sample_rate_hz)
-            file.writeframes(data)
-        return speech.end
+        """Says a line into a WAV file, as fast as it comes. Options as in `synthesize`."""
+        return await self.synthesize(text, **{"pace": pb.PACE_UNPACED, **options}).to_wav(path)
 
     async def server_info(self) -> pb.GetServerInfoResponse:
         """What the server speaks with. Raises `ServiceError`."""
@@ -180,6 +178,24 @@ class Client:
             )
         except grpc.aio.AioRpcError as error:
             raise _service_error(error) from None
+
+
+def wav_header(header: pb.SpeechHeader, num_bytes: int) -> bytes:
+    """What stands before `num_bytes` of a stream's samples in a WAV file. (`wave` writes integers only.)"""
+    is_float = header.encoding == audio_pb2.AUDIO_ENCODING_FLOAT32
+    sample_bytes, rate = (4 if is_float else 2), header.sample_rate_hz
+    form = struct.pack(
+        "<HHIIHH",
+        3 if is_float else 1,
+        1,
+        rate,
+        rate * sample_bytes,
+        sample_bytes,
+        8 * sample_bytes,
+    )
+    return struct.pack(
+        "<4sI4s4sI16s4sI", b"RIFF", 36 + num_bytes, b"WAVE", b"fmt ", 16, form, b"data", num_bytes
+    )
 
 
 def _service_error(error: grpc.aio.AioRpcError) -> ServiceError:

@@ -1,0 +1,229 @@
+"""`kani-npc`: serve, say a line, list models.
+
+Errors are one line on stderr: exit code 2 for what was asked wrongly, 1 for what went wrong. Heavy imports wait for
+the command that needs them: `say --server` and `--help` run without torch.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kani_npc import __version__, models
+from kani_npc.config import ServeSettings, calm_threads, serve_settings
+from kani_npc.errors import InvalidUtterance, KaniError, NotFound, SettingsError
+
+if TYPE_CHECKING:
+    from kani_npc.client import Speech
+    from kani_npc.server.app import Running
+
+NAME = "kani-npc"
+WRONGLY_ASKED = (InvalidUtterance, NotFound, SettingsError)
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="A voice service for game characters: a line in, speech out.",
+)
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="tiny (shipped), a folder, or organisation/name on the hub, which is fetched."
+    ),
+]
+CodecOption = Annotated[
+    str | None,
+    typer.Option(help="For a model folder without a codec: a .nemo file, a folder or a hub name."),
+]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(help="Threads for arithmetic; 0 takes the physical cores.")
+]
+
+
+class Encoding(StrEnum):
+    """What `say` can write."""
+
+    LINEAR16 = "linear16"
+    FLOAT32 = "float32"
+
+
+def main() -> None:
+    """Runs the command line; what goes wrong becomes one line and an exit code."""
+    try:
+        app(prog_name=NAME)
+    except KaniError as error:
+        _fail(str(error), 2 if isinstance(error, WRONGLY_ASKED) else 1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or type(error).__name__}", 1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{NAME} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    address: Annotated[
+        str | None, typer.Option(help="host:port to listen on [default: 127.0.0.1:50051]")
+    ] = None,
+    model: ModelOption = None,
+    codec: CodecOption = None,
+    device: DeviceOption = None,
+    slots: Annotated[int | None, typer.Option(help="Lines spoken at once [default: 8]")] = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Serve speech over gRPC until SIGTERM or Ctrl-C.
+
+    Every option is also an environment variable: KANI_NPC_ADDRESS, KANI_NPC_MODEL, and so on.
+    """
+    settings = serve_settings(
+        address=address, model=model, codec=codec, device=device, slots=slots, threads=threads
+    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    calm_threads()
+    from kani_npc.server.app import serve
+
+    asyncio.run(serve(settings, _announce))
+
+
+def _announce(running: "Running") -> None:
+    info, load = running.synthesizer.info, running.synthesizer.load
+    print(
+        f"{NAME} {__version__} speaks {info.name} ({len(running.voices.voices)} voices, {load.num_slots} slots) on "
+        f"{running.device} at {running.address}; "
+        f"try: {NAME} say 'Halt! Who goes there?' --server {running.address} -o halt.wav",
+        flush=True,
+    )
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="The line, up to 40 s of speech.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A WAV file, or - for raw samples on stdout.")
+    ] = "speech.wav",
+    voice: Annotated[str, typer.Option(help="A voice's id [default: the model's]")] = "",
+    accent: Annotated[str, typer.Option(help="An accent's id [default: the voice's]")] = "",
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, same speech [default: by the line]")
+    ] = None,
+    vary: Annotated[bool, typer.Option("--vary", help="Draw a seed: another take.")] = False,
+    rate: Annotated[int, typer.Option(help="Samples per second; 0 is the model's own.")] = 0,
+    encoding: Encoding = Encoding.LINEAR16,
+    server: Annotated[
+        str | None,
+        typer.Option(help="host:port of a running server; without it, speak right here."),
+    ] = None,
+    model: ModelOption = None,
+    codec: CodecOption = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Say a line into a file. Plays nothing."""
+    from kani_npc.client import Client, ServiceError
+    from kani_npc.v1 import audio_pb2
+    from kani_npc.v1 import speech_service_pb2 as pb
+
+    if server is not None and (model or codec or device or threads):
+        raise SettingsError(
+            "--server speaks with its own model; --model, --codec, --device and --threads have no place"
+        )
+    settings = serve_settings(
+        address="127.0.0.1:0", model=model, codec=codec, device=device, slots=1, threads=threads
+    )
+
+    async def speak() -> None:
+        async with _address(server, settings) as address, Client(address) as client:
+            speech = client.synthesize(
+                text,
+                voice=voice,
+                accent=accent,
+                seed=seed,
+                vary=vary,
+                sample_rate_hz=rate,
+                encoding=audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding.name}"),
+                pace=pb.PACE_UNPACED,
+            )
+            await _write(speech, output)
+
+    try:
+        asyncio.run(speak())
+    except ServiceError as error:
+        asked_wrongly = error.status in ("INVALID_ARGUMENT", "NOT_FOUND")
+        where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
+        _fail(where + str(error), 2 if asked_wrongly else 1)
+
+
+@asynccontextmanager
+async def _address(server: str | None, settings: ServeSettings) -> AsyncIterator[str]:
+    """Where to speak: at a running server, or at one of our own on a free loopback port."""
+    if server is not None:
+        yield server
+        return
+    calm_threads()
+    from kani_npc.server.app import speaking_server
+
+    async with speaking_server(settings) as running:
+        yield running.address
+
+
+async def _write(speech: "Speech", output: str) -> None:
+    if output == "-":
+        async for audio in speech:
+            sys.stdout.buffer.write(audio.data)
+            sys.stdout.buffer.flush()
+    else:
+        await speech.to_wav(output)
+    assert speech.header and speech.end  # a speech that ended without an error has both
+    duration_s = speech.end.total_samples / speech.header.sample_rate_hz
+    print(
+        f"{output}: {duration_s:.2f} s of {speech.header.voice}, seed {speech.header.seed}; first audio after "
+        f"{speech.end.first_audio_ms:.0f} ms, real-time factor {speech.end.compute_ms / 1000 / duration_s:.2f}",
+        file=sys.stderr,
+    )
+
+
+@app.command("models")
+def list_models() -> None:
+    """List what is installed, what a name would fetch, and the licences."""
+    rows = [
+        (m.name, m.what, m.licence, str(m.folder) if m.folder else "not here: naming it fetches it")
+        for m in models.list_models()
+    ]
+    rows.insert(0, ("NAME", "WHAT", "LICENCE", "WHERE"))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]))
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"{NAME}: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
