@@ -68,17 +68,21 @@ class GroupFSQ(nn.Module):
     def check(self, codes_BKF: Tensor) -> None:
         """Raises `CodecError` unless the codes are integers of this quantiser. Waits for the device."""
         if codes_BKF.ndim != 3 or codes_BKF.shape[1] != self.num_groups:
-            raise CodecError(f"codes have shape {list(codes_BKF.shape)}; expected [batch, {self.num_groups}, frames]")
+            raise CodecError(
+                f"codes have shape {list(codes_BKF.shape)}; expected [batch, {self.num_groups}, frames]"
+            )
         if codes_BKF.is_floating_point() or codes_BKF.is_complex() or codes_BKF.dtype == torch.bool:
             raise CodecError(f"codes are {codes_BKF.dtype}; expected integers")
         if codes_BKF.numel():
             low, high = (int(edge) for edge in torch.aminmax(codes_BKF))
             if low < 0 or high >= self.codebook_size:
                 wrong = low if low < 0 else high
-                raise CodecError(f"code {wrong} is outside the codebook, 0 to {self.codebook_size - 1}")
+                raise CodecError(
+                    f"code {wrong} is outside the codebook, 0 to {self.codebook_size - 1}"
+                )
 
     def decode(self, codes_BKF: Tensor) -> Tensor:
-        """Codes [B, K, F] -> latents [B, D, F], each level as its value in -1..1. Codes must be in range; see `check`."""
+        """Codes [B, K, F] in range (see `check`) -> latents [B, D, F], each level as its value."""
         batch, _, frames = codes_BKF.shape
         values = self.table[codes_BKF.long()]  # [B, K, F, L]
         return values.transpose(2, 3).reshape(batch, self.latent_size, frames)
@@ -89,7 +93,7 @@ class GroupFSQ(nn.Module):
         return (digits * self.base).sum(-1).movedim(1, 2)
 
     def quantize(self, latents_BDF: Tensor) -> Tensor:
-        """Latents [B, D, F] -> what `decode(encode(latents))` gives, differentiable: rounding passes its gradient on."""
+        """Latents [B, D, F] -> `decode(encode(latents))`, differentiable: rounding passes gradients."""
         compressed = self._compress(latents_BDF)
         rounded = compressed + (torch.round(compressed) - compressed).detach()
         return (rounded / self.middle).permute(0, 2, 3, 1).reshape(latents_BDF.shape)

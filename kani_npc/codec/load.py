@@ -16,7 +16,9 @@ from kani_npc.errors import CodecError
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def load_codec(path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Codec:
+def load_codec(
+    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> Codec:
     """The codec at `path`, ready to decode. Samples are float32 whatever the `dtype` of the weights.
 
     Raises `CodecError` for what is no codec, and `CheckpointError` for weights that do not fit.
@@ -33,7 +35,9 @@ def load_codec(path: str | Path, device: str | torch.device = "cpu", dtype: torc
 
             # Small enough to stay float32; `dtype` is for the full-size decoder.
             return SourceFilterCodec.from_folder(path).to(device)
-        raise CodecError(f"{path / 'config.json'} names kind {kind!r}; known are 'nanocodec' and 'source_filter'")
+        raise CodecError(
+            f"{path / 'config.json'} names kind {kind!r}; known are 'nanocodec' and 'source_filter'"
+        )
     if path.suffix == ".nemo" and path.exists():
         from kani_npc.codec.nanocodec import NanoCodec
 
@@ -42,7 +46,9 @@ def load_codec(path: str | Path, device: str | torch.device = "cpu", dtype: torc
         raise CodecError(
             f"no codec at {path}; expected a .nemo file or a folder with config.json and model.safetensors"
         )
-    raise CodecError(f"{path} is no codec; expected a .nemo file or a folder with config.json and model.safetensors")
+    raise CodecError(
+        f"{path} is no codec; expected a .nemo file or a folder with config.json and model.safetensors"
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
