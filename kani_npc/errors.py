@@ -2,9 +2,25 @@
 
     KaniError
     ├── InvalidUtterance      the request itself: empty or over-long text, bad sampling, unknown format
+    ├── InvalidRecord         a voice, NPC, accent or lexicon that cannot be kept as it is
+    │   └── BundleError       a voice file that cannot be read
     ├── NotFound
     │   ├── VoiceNotFound
-    │   └── AccentNotFound
+    │   ├── NpcNotFound
+    │   ├── AccentNotFound
+    │   ├── LexiconNotFound
+    │   └── RevisionNotFound
+    ├── AlreadyExists         the id is taken; says by which etag
+    ├── StaleEtag             somebody else was first; says the current etag
+    ├── FailedPrecondition    nothing wrong with the request: something else must be done first
+    │   ├── ReadOnly          comes with the model, cannot be changed
+    │   ├── SpaceMismatch     an embedding of another speaker encoder than the model's
+    │   ├── TagUnknown        a language tag that the model was not trained with
+    │   ├── ConsentRequired
+    │   ├── ConsentExpired
+    │   ├── ConsentRevoked
+    │   └── ArtefactMissing   a large part that a voice needs and the store has not
+    ├── StoreUnavailable      records cannot be read or written now; says when to try again
     ├── ModelError            a model folder, a checkpoint or a codec that cannot be used
     │   ├── CheckpointError   keys or shapes that do not fit; says which
     │   └── CodecError        the codec cannot do what was asked
@@ -31,6 +47,21 @@ class InvalidUtterance(KaniError):
         self.field = field
 
 
+class InvalidRecord(KaniError):
+    """A record that cannot be kept. `field` names the offending field in wire spelling, dots for nesting."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BundleError(InvalidRecord):
+    """A voice file that is damaged, too large or not one of ours."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, field="bundle")
+
+
 class NotFound(KaniError):
     """A name that nobody registered."""
 
@@ -39,8 +70,68 @@ class VoiceNotFound(NotFound):
     pass
 
 
+class NpcNotFound(NotFound):
+    pass
+
+
 class AccentNotFound(NotFound):
     pass
+
+
+class LexiconNotFound(NotFound):
+    pass
+
+
+class RevisionNotFound(NotFound):
+    pass
+
+
+class AlreadyExists(KaniError):
+    """The id is taken, by the record that `current` is the etag of (empty for what comes with the model)."""
+
+    def __init__(self, message: str, *, current: str) -> None:
+        super().__init__(message)
+        self.current = current
+
+
+class StaleEtag(KaniError):
+    """The record changed since it was read. `current` is its etag now; read it again and repeat the change."""
+
+    def __init__(self, message: str, *, current: str) -> None:
+        super().__init__(message)
+        self.current = current
+
+
+class FailedPrecondition(KaniError):
+    """The request is sound, the state of things is not; the message says what to do about it."""
+
+
+class ReadOnly(FailedPrecondition):
+    """What comes with the model cannot be changed."""
+
+
+class SpaceMismatch(FailedPrecondition):
+    """An embedding that another speaker encoder made: it means nothing to this model."""
+
+
+class TagUnknown(FailedPrecondition):
+    """A language tag that the loaded model was not trained with."""
+
+
+class ConsentRequired(FailedPrecondition):
+    """Nobody has said that this voice may be used."""
+
+
+class ConsentExpired(FailedPrecondition):
+    pass
+
+
+class ConsentRevoked(FailedPrecondition):
+    pass
+
+
+class ArtefactMissing(FailedPrecondition):
+    """A large part of a voice (an adapter, a reference clip) that the store does not hold."""
 
 
 class ModelError(KaniError):
@@ -67,6 +158,15 @@ class Overloaded(KaniError):
     """The queue is full. `retry_after_s` is when room is expected."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreUnavailable(KaniError):
+    """The store cannot be reached, or refuses to write. Whether a write that met this happened is not known: repeat
+    it with the same request id or etag."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

@@ -18,12 +18,21 @@ Int16Array = NDArray[np.int16]
 MAX_SEED = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SpeakerEmbedding:
     """Who is speaking, as the model sees it: [D] float32, unit length, in the space of the encoder that made it."""
 
     vector: FloatArray
     space: str
+
+    def __eq__(self, other: object) -> bool:
+        """Bit for bit. (An array's own == gives an array.)"""
+        if not isinstance(other, SpeakerEmbedding):
+            return NotImplemented
+        return self.space == other.space and np.array_equal(self.vector, other.vector)
+
+    def __hash__(self) -> int:
+        return hash((self.space, self.vector.tobytes()))
 
 
 @dataclass(frozen=True, slots=True)
