@@ -7,6 +7,7 @@ load it started at.
 import argparse
 import datetime
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def main() -> None:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     result: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "quick": arguments.quick,

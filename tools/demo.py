@@ -97,7 +97,8 @@ def main() -> int:
     arguments = parser.parse_args()
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    # Piped output has no width of its own, and the usual 80 columns break a table of sentences.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         with local_server("--model", arguments.model, log=out / "server.log") as server:
             console.print(f"the server took {server.start_s:.1f} s to start, at {server.address}")

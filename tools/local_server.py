@@ -44,7 +44,7 @@ def local_server(
     Raises `ServerFailed` if it does not serve within `start_timeout_s`.
     """
     address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "kani_npc.cli", "serve", "--address", address, *arguments]
+    command = [sys.executable, "-m", "kani_npc", "serve", "--address", address, *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with log.open("w") as output:

@@ -1,0 +1,18 @@
+"""What all tests share: no deadlines for drawn examples, and one model folder of random weights."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support.tiny_random import make_random_model
+
+# How long an example takes says how busy the machine is; pytest's own timeout catches what hangs.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def random_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of `tiny`'s form that babbles for at most a second; the whole service runs on it."""
+    return make_random_model(tmp_path_factory.mktemp("model"))
