@@ -1,4 +1,5 @@
-"""Trains the source-filter codec: first encoder and decoder together, then the decoder alone on frozen codes.
+"""Trains the source-filter codec: first encoder and decoder together, then the decoder alone on the codes of
+`encode`, while the language model already trains on them.
 
 The true pitch drives the source while training, so that the spectral losses compare like with like; pitch and
 voicing learn from losses of their own. Resumable: the newest checkpoint holds everything, the batch of a step is
@@ -21,11 +22,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from finetune.tiny.data import SAMPLES_PER_HOP, Shard, Utterance, shards
+from finetune.tiny.data import Shard, Utterance, shards
+from finetune.tiny.encode import read_codes
+from finetune.tiny.teachers import SAMPLES_PER_FRAME
 from kani_npc.codec.source_filter import (
+    ENCODER_FILE,
+    HOPS_PER_FRAME,
     SourceFilterCodec,
     SourceFilterConfig,
     SynthesisState,
@@ -60,13 +66,16 @@ def run(
     torch.manual_seed(seed)
     stage = "decoder" if freeze_encoder else "joint"
     codec = SourceFilterCodec(SourceFilterConfig(), with_encoder=True)
+    corpus = shards(folder / "corpus")
     if freeze_encoder:
         joint = torch.load(folder / "codec_joint.pt", weights_only=True)
         codec.load_state_dict(joint["weights"])
+        segments = Segments(corpus, codes=read_codes(folder / "codes.npz"))
+    else:
+        segments = Segments(corpus)
     trainer = Trainer(codec, stage, folder / f"codec_{stage}.pt", seed)
     trainer.resume()
 
-    segments = Segments(shards(folder / "corpus"))
     log = Log(folder / "codec_log.jsonl", stage)
     started = time.monotonic() - trainer.seconds
     while (progress := max(trainer.step / steps, trainer.seconds / 60 / minutes)) < 1:
@@ -77,39 +86,49 @@ def run(
         if trainer.step % CHECKPOINT_EVERY == 0:
             trainer.save()
     trainer.save()
-    codec.eval().save(folder / "codec", encoder=folder / "codec" / "codec_encoder.safetensors")
+    codec.eval().save(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     samples_BN: Tensor
     f0_BT: Tensor
+    codes_BKF: Tensor | None  # of the frozen encoder, which saw the whole utterance
 
 
 class Segments:
-    """Draws random stretches of whole frames from the training shards."""
+    """Draws random stretches of whole frames from the training shards, with their codes where there are any."""
 
-    def __init__(self, corpus: list[Shard]) -> None:
-        self._utterances: list[tuple[Shard, Utterance]] = [
-            (shard, utterance)
-            for shard in corpus
-            if not shard.is_held_out
-            for utterance in shard.utterances
-        ]
+    def __init__(self, corpus: list[Shard], codes: list[NDArray[np.int16]] | None = None) -> None:
+        spoken = [(shard, utterance) for shard in corpus for utterance in shard.utterances]
+        if codes is not None and len(codes) != len(spoken):
+            raise ValueError(
+                f"codes of {len(codes)} utterances, sound of {len(spoken)}; run encode again"
+            )
+        self._spoken: list[tuple[Shard, Utterance]] = spoken
+        self._codes = codes
+        self._trained_on = [i for i, (shard, _) in enumerate(spoken) if not shard.is_held_out]
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        hops = FRAMES_PER_SEGMENT * 7
-        samples = np.zeros((BATCH, hops * SAMPLES_PER_HOP), np.float32)
-        f0 = np.zeros((BATCH, hops), np.float32)
+        frames = FRAMES_PER_SEGMENT
+        samples = np.zeros((BATCH, frames * SAMPLES_PER_FRAME), np.float32)
+        f0 = np.zeros((BATCH, frames * HOPS_PER_FRAME), np.float32)
+        codes: list[NDArray[np.int16]] = []
         for row in range(BATCH):
-            shard, utterance = self._utterances[rng.integers(len(self._utterances))]
-            frames = utterance.samples // SAMPLES_PER_HOP // 7
-            first = int(rng.integers(max(1, frames - FRAMES_PER_SEGMENT + 1))) * 7
-            pitch = shard.f0(utterance)[first : first + hops]
-            sound = shard.samples(utterance)[first * SAMPLES_PER_HOP :][: hops * SAMPLES_PER_HOP]
+            number = self._trained_on[rng.integers(len(self._trained_on))]
+            shard, utterance = self._spoken[number]
+            spare = utterance.samples // SAMPLES_PER_FRAME - frames
+            first = int(rng.integers(max(0, spare) + 1))
+            pitch = shard.f0(utterance)[first * HOPS_PER_FRAME :][: f0.shape[1]]
+            sound = shard.samples(utterance)[first * SAMPLES_PER_FRAME :][: samples.shape[1]]
             f0[row, : len(pitch)] = pitch
             samples[row, : len(sound)] = sound
-        return Batch(torch.from_numpy(samples), torch.from_numpy(f0))
+            if self._codes is not None:
+                # What is too short goes on with its last frame, which is silent.
+                piece = self._codes[number][:, first : first + frames]
+                codes.append(np.pad(piece, ((0, 0), (0, frames - piece.shape[1])), mode="edge"))
+        codes_BKF = torch.from_numpy(np.stack(codes)).long() if codes else None
+        return Batch(torch.from_numpy(samples), torch.from_numpy(f0), codes_BKF)
 
 
 class Trainer:
@@ -124,7 +143,9 @@ class Trainer:
         self.seconds = 0.0
         codec.encoder_weights.requires_grad_(stage == "joint")
         self._weights = [weight for weight in codec.parameters() if weight.requires_grad]
-        self._optimiser = torch.optim.AdamW(self._weights, betas=(0.8, 0.99), weight_decay=0.01)
+        self._optimiser = torch.optim.AdamW(
+            self._weights, betas=(0.8, 0.99), weight_decay=0.01, fused=True
+        )
         self._losses = {window: SpectralLoss(window, hop) for window, hop in _RESOLUTIONS}
 
     def resume(self) -> None:
@@ -164,14 +185,12 @@ class Trainer:
 
     def _forward(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         codec, rows = self.codec, len(batch.samples_BN)
-        frozen = self.stage == "decoder"
-        # The frozen encoder runs in float32, as it will when the corpus is encoded: rounding flips codes.
-        with (
-            torch.set_grad_enabled(not frozen),
-            torch.autocast("cpu", torch.bfloat16, enabled=not frozen),
-        ):
-            latents_BFZ = codec.encoder_weights(batch.samples_BN)
-        quantised_BFZ = codec.quantiser.quantize(latents_BFZ.float().mT).mT
+        if batch.codes_BKF is None:
+            with torch.autocast("cpu", torch.bfloat16):
+                latents_BFZ = codec.encoder_weights(batch.samples_BN)
+            quantised_BFZ = codec.quantiser.quantize(latents_BFZ.float().mT).mT
+        else:
+            quantised_BFZ = codec.latents(batch.codes_BKF)
         pitch = codec.decoder.pitch(quantised_BFZ, Tails())
         with torch.autocast("cpu", torch.bfloat16):
             harmonic_BTG, noise_BTG = codec.decoder.envelope(quantised_BFZ, Tails())

@@ -59,6 +59,13 @@ def run(folder: Path, *, threads: int = 2) -> None:
     print(figures, flush=True)
 
 
+def read_codes(path: Path) -> list[NDArray[np.int16]]:
+    """The codes [4, frames] of every utterance, in the order of the shards."""
+    with np.load(path) as arrays:
+        ends = arrays["lengths"].cumsum()
+        return np.split(arrays["codes"], ends[:-1], axis=1)
+
+
 def _encode(
     codec: SourceFilterCodec, spoken: list[tuple[Shard, Utterance]]
 ) -> list[NDArray[np.int16]]:

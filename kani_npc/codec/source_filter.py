@@ -388,11 +388,12 @@ class Synthesis(nn.Module):
         )
         # In integers, which add up to the same however they are cut; a long sum of doubles does not.
         step_BN = (hz_BTN.flatten(1) * (_CYCLE / self.sample_rate_hz)).round().long()
-        phase_BN = (state.phase_BN + step_BN.cumsum(dim=1)) % _CYCLE
+        phase_BN = (state.phase_BN + step_BN.cumsum(dim=1)) & (_CYCLE - 1)
         state.phase_BN = phase_BN[:, -1:]
 
         # The sum of all cosines below the limit in closed form, without its constant.
-        angle_BN = math.pi * (((phase_BN + _CYCLE // 2) % _CYCLE - _CYCLE // 2) / _CYCLE)
+        centred_BN = ((phase_BN + _CYCLE // 2) & (_CYCLE - 1)) - _CYCLE // 2
+        angle_BN = centred_BN * (math.pi / _CYCLE)
         hz_BN = hz_BTN.flatten(1).float().clamp_min(1.0)
         harmonics_BN = torch.floor(_HIGHEST_HARMONIC_HZ / hz_BN)
         at_pulse_BN = angle_BN.abs() < 1e-4
