@@ -67,7 +67,10 @@ class Engine:
         return self.scheduler.busy
 
     def warm_up(self) -> None:
-        """Say a few frames of nothing, so that no listener pays for what only the first run costs."""
+        """Say a few frames of nothing, so that no listener pays for what only the first run costs.
+
+        Raises `EngineFailed` if that fails already: this model cannot speak.
+        """
         layout, frames = self.model.lm.layout, sum(self.scheduler.decode_groups)
         ids = (
             layout.start_of_human,
@@ -86,7 +89,9 @@ class Engine:
         )
         self.scheduler.submit(Line(utterance, Prompt(ids), time.perf_counter()))
         while self.busy:
-            self.step()
+            for event in self.step():
+                if isinstance(event.what, Failed):
+                    raise event.what.error
 
     def submit(self, utterance: Utterance, submitted_s: float) -> None:
         """Queue an utterance. Raises `InvalidUtterance` for what this model cannot say, `Overloaded` for no room."""

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -20,7 +21,7 @@ from kani_npc.engine.cores import physical_cores
 from kani_npc.engine.engine import FAILED, Engine, EngineSettings
 from kani_npc.engine.messages import Abort, Event, Failed, Inbound, Submit
 from kani_npc.engine.model import SpeechModel
-from kani_npc.errors import EngineClosed, EngineFailed, KaniError
+from kani_npc.errors import EngineClosed, EngineFailed, KaniError, ModelError
 from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance
 
 logger = logging.getLogger(__name__)
@@ -71,9 +72,11 @@ class Stop:
 class EngineSynthesizer:
     """A model that speaks, on a thread of its own. Ready when built: the first line finds everything warm.
 
+    Raises `ModelError` for a model that cannot speak at all, say because its weights are not finite.
+
     `num_threads` is for the arithmetic on the CPU; None takes the physical cores that the process may use. Where the
     cores are shared, set OMP_WAIT_POLICY=PASSIVE in the environment before the process starts: idle OpenMP threads
-    that spin take their time from everyone else (measured: a tenth of the speed beside one other busy process).
+    that spin take their time from everyone else (measured on two cores at a load of 7: a tenth of the speed).
     """
 
     def __init__(
@@ -89,13 +92,17 @@ class EngineSynthesizer:
         self._listeners: dict[str, asyncio.Queue[Audio | Finished | Failed]] = {}
         self._calls = count()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._active = 0  # as of the last step; written by the engine thread
+        self._load = EngineLoad(self._engine.settings.num_slots, active=0, waiting=0)
         self._closed = False
-        self._stopped = threading.Event()
-        self._warm = threading.Event()
-        self._thread = threading.Thread(target=self._speak, name="kani-engine", daemon=True)
+        warm: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._speak, args=(warm,), name="kani-engine", daemon=True
+        )
         self._thread.start()
-        self._warm.wait()
+        try:
+            warm.result()
+        except Exception as error:
+            raise ModelError(f"model {model.info.name!r} cannot speak: {error}") from error
 
     @property
     def info(self) -> ModelInfo:
@@ -103,12 +110,7 @@ class EngineSynthesizer:
 
     @property
     def load(self) -> EngineLoad:
-        active = self._active
-        return EngineLoad(
-            num_slots=self._engine.settings.num_slots,
-            active=active,
-            waiting=max(0, len(self._listeners) - active),
-        )
+        return self._load
 
     async def synthesize(self, utterance: Utterance) -> AsyncGenerator[SpeechEvent]:
         """See `Synthesizer`. A slow reader costs the memory of its own utterance and nobody's time."""
@@ -147,25 +149,26 @@ class EngineSynthesizer:
 
     # From here on: the engine thread, except _deliver.
 
-    def _speak(self) -> None:
-        torch.set_num_threads(self._num_threads)
+    def _speak(self, warm: "Future[None]") -> None:
         try:
+            torch.set_num_threads(self._num_threads)
             self._engine.warm_up()
-        except Exception:
-            logger.exception("the engine could not warm up")
-        finally:
-            self._warm.set()
+        except Exception as error:
+            warm.set_exception(error)
+            return
+        warm.set_result(None)
         while True:
             for message in self._messages(wait=not self._engine.busy):
                 if isinstance(message, Stop):
                     return
                 self._take(message)
+            self._note_load()
             try:
                 events = self._engine.step()
             except Exception:
                 logger.exception("the engine failed between its steps; all its utterances are lost")
                 events = self._engine.fail_all(EngineFailed(FAILED))
-            self._active = self._engine.scheduler.active
+            self._note_load()
             self._post(events)
 
     def _messages(self, *, wait: bool) -> Iterator[Inbound | Stop]:
@@ -189,6 +192,10 @@ class EngineSynthesizer:
         except Exception:
             logger.exception("utterance %s could not be prepared", message.utterance.id)
             self._post([Event(message.utterance.id, Failed(EngineFailed(FAILED)))])
+
+    def _note_load(self) -> None:
+        scheduler = self._engine.scheduler
+        self._load = EngineLoad(scheduler.num_slots, scheduler.active, scheduler.waiting)
 
     def _post(self, events: Sequence[Event]) -> None:
         if not events or self._loop is None:

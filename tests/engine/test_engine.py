@@ -168,7 +168,7 @@ def solo(utterance: Utterance, model: SpeechModel) -> Listener:
 
 
 @given(traffic=bustle())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_together_is_alone_token_for_token(traffic: list[tuple[int, int, int | None]]):
     for sampling in (GREEDY, LOUD):
         listener = among_neighbours(echo_model(), traffic, sampling)

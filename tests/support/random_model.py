@@ -36,12 +36,12 @@ class ByteTokenizer:
 
 
 def random_lm(seed: int = 0) -> Lfm2:
-    """Two convolutions and two attentions, learnable rope, fractional steps, a speaker of `SPEAKER_DIM`."""
+    """A convolution and an attention, learnable rope, fractional steps, a speaker of `SPEAKER_DIM`."""
     codes = math.prod(LEVELS)
     config = LmConfig(
         vocab_size=TEXT_IDS + 10 + NUM_CODEBOOKS * codes,
         hidden_size=32,
-        layer_types=("conv", "full_attention", "conv", "full_attention"),
+        layer_types=("conv", "full_attention"),
         num_heads=4,
         num_kv_heads=2,
         ff_size=64,
