@@ -14,7 +14,16 @@ import numpy as np
 from kani_npc.audio import to_int16
 from kani_npc.engine.synthesizer import EngineLoad
 from kani_npc.errors import EngineClosed, EngineFailed, Overloaded
-from kani_npc.speech import Audio, Finished, FinishReason, ModelInfo, PcmChunk, Sampling, SpeechEvent, Utterance
+from kani_npc.speech import (
+    Audio,
+    Finished,
+    FinishReason,
+    ModelInfo,
+    PcmChunk,
+    Sampling,
+    SpeechEvent,
+    Utterance,
+)
 
 SAMPLE_RATE_HZ = 22050
 SAMPLES_PER_FRAME = 1764
@@ -74,7 +83,9 @@ class SineSynthesizer:
         submitted_s = time.perf_counter()
         if self._free.locked():
             if self.waiting >= self.max_waiting:
-                raise Overloaded("every slot is taken and the queue is full; try again later", retry_after_s=1.0)
+                raise Overloaded(
+                    "every slot is taken and the queue is full; try again later", retry_after_s=1.0
+                )
             self.waiting += 1
             try:
                 await self._free.acquire()
