@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kani_npc import __version__, models
-from kani_npc.config import ServeSettings, calm_threads, serve_settings
+from kani_npc.config import ServeSettings, calm_libraries, serve_settings
 from kani_npc.errors import InvalidUtterance, KaniError, NotFound, SettingsError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Encoding(StrEnum):
 
 def main() -> None:
     """Runs the command line; what goes wrong becomes one line and an exit code."""
+    calm_libraries()
     try:
         app(prog_name=NAME)
     except KaniError as error:
@@ -104,7 +105,6 @@ def serve(
         address=address, model=model, codec=codec, device=device, slots=slots, threads=threads
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    calm_threads()
     from kani_npc.server.app import serve
 
     asyncio.run(serve(settings, _announce))
@@ -184,7 +184,6 @@ async def _address(server: str | None, settings: ServeSettings) -> AsyncIterator
     if server is not None:
         yield server
         return
-    calm_threads()
     from kani_npc.server.app import speaking_server
 
     async with speaking_server(settings) as running:

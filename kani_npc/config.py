@@ -71,10 +71,11 @@ def serve_settings(environment: Mapping[str, str] | None = None, **options: Any)
     return ServeSettings(**values)
 
 
-def calm_threads() -> None:
-    """Lets idle arithmetic threads sleep, unless the environment says otherwise. To be called before torch is imported.
+def calm_libraries() -> None:
+    """Settings of libraries that read them from the environment, unless it has them: to be called before their import.
 
-    Threads that spin while they wait take their time from every other process: a tenth of the speed was left beside
-    one busy neighbour on two cores.
+    Arithmetic threads that spin while they wait take their time from every other process: a tenth of the speed was
+    left beside one busy neighbour on two cores. gRPC's core reports closed connections on stderr.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -46,7 +46,7 @@ def resolve_model(name: str) -> Path:
     """
     if name == TINY and SHIPPED.folder and (SHIPPED.folder / "config.json").exists():
         return SHIPPED.folder
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return Path(name)
     if _HUB_NAME.fullmatch(name):
         return _fetch(name)

@@ -30,6 +30,7 @@ from kani_npc.voices.builtin import BuiltinVoices, load_voices
 
 SERVICE = pb.DESCRIPTOR.services_by_name["SpeechService"].full_name
 MAX_REQUEST_BYTES = 64 * 1024
+GOODBYE_S = 0.2  # for connections to close in good order once nobody listens any more
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
@@ -127,11 +128,12 @@ async def server(
         yield f"{settings.address.rpartition(':')[0]}:{port}"
     finally:
         await health_service.enter_graceful_shutdown()
-        refusing = asyncio.create_task(grpc_server.stop(settings.drain_s))
-        # Not `stop` alone: it would wait for health's watchers, who never leave by themselves.
+        stopping = asyncio.create_task(grpc_server.stop(settings.drain_s))
         await calls.wait_idle(settings.drain_s)
+        # `stop` waits for health's watchers too, who never leave by themselves.
+        await asyncio.wait([stopping], timeout=GOODBYE_S)
         await grpc_server.stop(None)
-        await refusing
+        await stopping
 
 
 def check_address(settings: ServeSettings) -> None:
