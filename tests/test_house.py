@@ -1,10 +1,12 @@
 """The house: what a newcomer runs and reads does what it says."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 import wave
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,31 @@ def test_every_direct_dependency_has_an_exact_pin_within_its_range():
         if name != "kani-npc":
             assert name in pins, f"{name} has no pin"
             assert requirement.specifier.contains(pins[name]), f"{name} {pins[name]}"
+
+
+@pytest.mark.parametrize("package", ["kani_npc", "finetune"])
+def test_every_imported_distribution_is_declared(package: str):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    homes = packages_distributions()
+    for file in (ROOT / package).rglob("*.py"):
+        for name in imported(file) - {"kani_npc", "finetune"} - sys.stdlib_module_names:
+            owners = {canonicalize_name(owner) for owner in homes.get(name, [name])}
+            assert owners & declared, f"{file.name} imports {name}, of {owners}"
+
+
+def imported(file: Path) -> set[str]:
+    """The top-level packages that a module imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    parts = {
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0
+    }
+    return {name.partition(".")[0] for name in whole | parts}
 
 
 def test_copyleft_and_unnamed_licences_are_refused():
