@@ -43,7 +43,8 @@ FSQ_LEVELS = (8, 5, 5, 5)
 MAX_FRAMES = 500
 
 CHECKPOINT_EVERY_S = 120.0
-PEAK_RATE = 2e-3
+PEAK_RATE = 2e-3  # AdamW: embeddings, norms, convolution taps
+PEAK_MATRIX_RATE = 5e-3  # Muon: the layers' matrices
 DECAY_SHARE = 0.4  # of the time, at the end
 WARM_UP_STEPS = 100
 WEIGHT_DECAY = 0.05
@@ -239,14 +240,17 @@ class Trainer:
         self.step = self.epoch = self.batches_done = self.tokens = 0
         self.batches_an_epoch = 1
         self.seconds = 0.0
-        matrices, others = [], []
-        for weight in lm.parameters():
-            (matrices if weight.ndim == 2 else others).append(weight)
-        groups = [
-            {"params": matrices, "weight_decay": WEIGHT_DECAY},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        self._optimiser = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.95), fused=True)
+        # Muon learned the same from about two thirds of the tokens in a trial, for an eighth more time a step.
+        taps = lm.config.conv_kernel
+        matrices = [w for w in lm.layers.parameters() if w.ndim == 2 and w.shape[1] > taps]
+        taken = {id(weight) for weight in matrices}
+        others = [weight for weight in lm.parameters() if id(weight) not in taken]
+        self._muon = torch.optim.Muon(
+            matrices, PEAK_MATRIX_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
+        )
+        self._adam = torch.optim.AdamW(
+            others, PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        )
 
     def resume(self) -> None:
         if not self.checkpoint.exists():
@@ -254,7 +258,8 @@ class Trainer:
         kept = torch.load(self.checkpoint, weights_only=True)
         self.lm.load_state_dict(kept["weights"])
         self.average = kept["average"]
-        self._optimiser.load_state_dict(kept["optimiser"])
+        self._muon.load_state_dict(kept["muon"])
+        self._adam.load_state_dict(kept["adam"])
         for name in ("step", "epoch", "batches_done", "tokens", "seconds"):
             setattr(self, name, kept[name])
 
@@ -262,7 +267,8 @@ class Trainer:
         kept = {
             "weights": self.lm.state_dict(),
             "average": self.average,
-            "optimiser": self._optimiser.state_dict(),
+            "muon": self._muon.state_dict(),
+            "adam": self._adam.state_dict(),
             "audio_step": self.lm.config.audio_step,
             **{n: getattr(self, n) for n in ("step", "epoch", "batches_done", "tokens", "seconds")},
         }
@@ -271,14 +277,16 @@ class Trainer:
         os.replace(draft, self.checkpoint)
 
     def train(self, batch: Batch, rate: float) -> Tensor:
-        """One step. Returns the losses [K]."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
+        """One step at this share of the peak rates. Returns the losses [K]."""
+        for optimiser, peak in ((self._muon, PEAK_MATRIX_RATE), (self._adam, PEAK_RATE)):
+            for group in optimiser.param_groups:
+                group["lr"] = peak * rate
         loss_K = losses(self.lm, batch)
-        self._optimiser.zero_grad(set_to_none=True)
+        self.lm.zero_grad(set_to_none=True)
         loss_K.mean().backward()
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
-        self._optimiser.step()
+        self._muon.step()
+        self._adam.step()
         self.step += 1
         self.batches_done += 1
         self.tokens += batch.ids_BT.numel()
@@ -290,8 +298,8 @@ class Trainer:
 
 
 def rate(step: int, progress: float) -> float:
-    """The learning rate: warm-up, constant, then linearly down over the last part."""
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - progress) / DECAY_SHARE))
+    """The learning rate's share of its peak: warm-up, constant, then linearly down over the last part."""
+    return min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - progress) / DECAY_SHARE))
 
 
 @torch.no_grad()
@@ -353,8 +361,8 @@ def run(
     folder: Path,
     *,
     minutes: float = 60.0,
-    tokens: int = 4096,
-    evaluate_every: int = 200,
+    tokens: int = 2560,
+    evaluate_every: int = 250,
     threads: int = 2,
     seed: int = 0,
 ) -> None:
