@@ -3,7 +3,7 @@
     kani:schema                                string    checked at the start
     kani:{project}:voice:<id>                  hash      etag, revision, first, request_id, body (none: deleted)
     kani:{project}:voice:<id>:rev:<n>          string    the body at that revision, `first` to `revision`
-    kani:{project}:voices                      zset      ids that are not deleted, score 0; likewise npcs, accents, lexicons
+    kani:{project}:voices                      zset      ids that are not deleted, score 0; so npcs, accents, lexicons
     kani:{project}:sequence                    string    of the last write; published with it
     kani:{project}:changes                     channel   "<sequence> <kind> <id>"
     kani:{project}:usage                       stream    the ledger
@@ -34,7 +34,7 @@ from kani_npc.voices.store import SCHEMA, Change, Lost, Resumed, Row, Signal, Wr
 MAX_ARTEFACT_BYTES = 16 * 2**20  # larger ones belong into a folder
 _CONNECT_S = 1.0
 _ANSWER_S = 3.0  # a disk that syncs each write may be slow; a line does not wait longer
-_HEARTBEAT_S = 0.5  # a connection that does not answer this often is lost
+_HEARTBEAT_S = 1.0  # a connection that does not answer this often is lost
 _RECONNECT_S = 0.1
 _BATCH_KEPT_S = 2 * 86_400
 
@@ -169,7 +169,7 @@ class RedisStore:
             first = await _answer(self._redis.hget(_key(project, kind, id), "first"))
             oldest = max(int(first or below), below - limit)
             keys = [_key(project, kind, id, "rev", n) for n in range(below - 1, oldest - 1, -1)]
-            bodies = await self._redis.mget(keys) if keys else []
+            bodies = await _answer(self._redis.mget(keys)) if keys else []
         return [body for body in bodies if body is not None]
 
     async def append_usage(self, project: str, batch: str, entries: Sequence[bytes]) -> None:
@@ -181,7 +181,8 @@ class RedisStore:
         after = "-"
         while True:
             with _unavailable():
-                found = await self._redis.xrange(_key(project, "usage"), after, count=1000)
+                ledger = _key(project, "usage")
+                found = await _answer(self._redis.xrange(ledger, after, count=1000))
             for ordinal, fields in found:
                 yield fields[b"entry"]
                 after = f"({ordinal.decode()}"

@@ -5,6 +5,7 @@ A `VoiceStore` is a set of small atomic operations (`sqlite.py` and `redis.py` h
 caller about what may be written (see `registry.py`).
 """
 
+import hashlib
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,14 @@ from kani_npc.errors import (
 )
 from kani_npc.voices.encoding import from_json, to_json
 from kani_npc.voices.names import check_id, check_project
-from kani_npc.voices.records import AccentRecord, Lexicon, Npc, Record, VoiceRecord
+from kani_npc.voices.records import (
+    AccentRecord,
+    Lexicon,
+    Npc,
+    Record,
+    VoiceRecord,
+    check_sha256,
+)
 from kani_npc.voices.usage import UsageEntry
 
 R = TypeVar("R", bound=Record)
@@ -292,6 +300,23 @@ class Records:
     async def usage(self, project: str) -> AsyncGenerator[UsageEntry]:
         async for body in self.store.usage(check_project(project)):
             yield from_json(UsageEntry, body)
+
+    async def put_artefact(self, project: str, data: bytes) -> str:
+        """Keeps a large part, and returns the sha256 that it is found by. Raises `InvalidRecord` for one that is too
+        large for the store."""
+        digest = hashlib.sha256(data).hexdigest()
+        await self.store.put_artefact(check_project(project), digest, data)
+        return digest
+
+    async def get_artefact(self, project: str, sha256: str) -> bytes:
+        """Raises `ArtefactMissing`."""
+        check_sha256(sha256, "artefact")
+        return await self.store.get_artefact(check_project(project), sha256)
+
+    async def delete_artefact(self, project: str, sha256: str) -> None:
+        """Whether it was there or not. The caller knows that no record needs it."""
+        check_sha256(sha256, "artefact")
+        await self.store.delete_artefact(check_project(project), sha256)
 
     def not_found(self, kind: type[Record], id: str) -> NotFound:
         error, listing = _NOT_FOUND[kind]

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 
-class Use(Enum):
+class Usage(Enum):
     LIVE = "live"  # as it was generated, or from the line cache
     RENDERED = "rendered"  # into files
 
@@ -20,7 +20,7 @@ class UsageEntry:
     revision: int
     lines: int
     seconds: float  # of sound that was sent
-    use: Use
+    usage: Usage
     npc: str = ""
 
 
@@ -37,7 +37,7 @@ async def to_csv(entries: AsyncIterator[UsageEntry]) -> AsyncIterator[str]:
                 e.revision,
                 e.lines,
                 f"{e.seconds:.3f}",
-                e.use.value,
+                e.usage.value,
                 e.npc,
             )
         )
