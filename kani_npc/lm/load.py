@@ -27,7 +27,7 @@ EMBEDDINGS = "model.embed_tokens.weight"
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """One tensor of a file: its name, its shape there, and the rows of our parameter that it fills."""
 
     name: str
@@ -63,7 +63,7 @@ def save_lm(lm: Lfm2, folder: str | Path) -> None:
     state = lm.state_dict()
     tensors = {
         part.name: state[ours][part.rows].reshape(part.shape).detach().cpu().contiguous().clone()
-        for ours, parts in _layout(lm).items()
+        for ours, parts in checkpoint_parts(lm).items()
         for part in parts
     }
     _replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
@@ -75,7 +75,7 @@ def reference_gradients(lm: Lfm2) -> dict[str, Tensor]:
     """Gradients under the names and shapes of the published checkpoint, for comparing and reporting."""
     ours = dict(lm.named_parameters())
     gradients: dict[str, Tensor] = {}
-    for name, parts in _layout(lm).items():
+    for name, parts in checkpoint_parts(lm).items():
         gradient = ours[name].grad
         if gradient is not None:
             gradients |= {part.name: gradient[part.rows].reshape(part.shape) for part in parts}
@@ -88,7 +88,7 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
     os.replace(draft, path)
 
 
-def _layout(lm: Lfm2) -> dict[str, list[_Part]]:
+def checkpoint_parts(lm: Lfm2) -> dict[str, list[Part]]:
     """Our parameter names -> the tensors of a checkpoint that make them up."""
     config = lm.config
     kv_size = config.num_kv_heads * config.head_dim
@@ -96,7 +96,7 @@ def _layout(lm: Lfm2) -> dict[str, list[_Part]]:
         "qkv_proj": (("q_proj", config.hidden_size), ("k_proj", kv_size), ("v_proj", kv_size)),
         "w13": (("w1", config.ff_size), ("w3", config.ff_size)),
     }
-    layout: dict[str, list[_Part]] = {}
+    layout: dict[str, list[Part]] = {}
     for ours, parameter in lm.state_dict().items():
         shape = tuple(parameter.shape)
         *_, module, leaf = ours.split(".")
@@ -104,24 +104,24 @@ def _layout(lm: Lfm2) -> dict[str, list[_Part]]:
             parts, first = [], 0
             for name, size in fused[module]:
                 theirs = "model." + ours.replace(f".{module}.", f".{name}.")
-                parts.append(_Part(theirs, (size, *shape[1:]), slice(first, first + size)))
+                parts.append(Part(theirs, (size, *shape[1:]), slice(first, first + size)))
                 first += size
             layout[ours] = parts
         elif module == "alpha_weights":
-            layout[ours] = [_Part(f"model.learnable_rope_layers.{leaf}.alpha_weight", shape)]
+            layout[ours] = [Part(f"model.learnable_rope_layers.{leaf}.alpha_weight", shape)]
         elif module == "conv":
             layout[ours] = [
-                _Part(f"model.{ours.removesuffix('weight')}conv.weight", (shape[0], 1, shape[1]))
+                Part(f"model.{ours.removesuffix('weight')}conv.weight", (shape[0], 1, shape[1]))
             ]
         else:
-            layout[ours] = [_Part(f"model.{ours}", shape)]
+            layout[ours] = [Part(f"model.{ours}", shape)]
     return layout
 
 
 def _read_weights(
     lm: Lfm2, folder: Path, dtype: torch.dtype, device: torch.device
 ) -> dict[str, Tensor]:
-    layout = _layout(lm)
+    layout = checkpoint_parts(lm)
     expected = {part.name: part.shape for parts in layout.values() for part in parts}
     files = _shards(folder)
     open_files = {path: _open(path) for path in sorted(set(files.values()))}

@@ -308,8 +308,7 @@ class Lfm2(nn.Module):
         positions_BT = torch.arange(start, stop, device=self.device, dtype=torch.float32)[None]
         past = _OneSlot(state, slot, start, stop)
         self._through(h, positions_BT, state, past, state.tails[:, slot : slot + 1])
-        state.lengths_S[slot] = stop
-        state.advance([slot], stop - start)
+        state.advance(state.rows([slot]), stop - start)
 
     @torch.inference_mode()
     def step(
@@ -336,8 +335,7 @@ class Lfm2(nn.Module):
         )
         if rows.view is None:
             state.tails[:, rows.index_B] = tails
-        state.lengths_S[rows.index_B] += 1
-        state.advance(slots)
+        state.advance(rows)
         return h[:, 0]
 
     def codebook_logits(self, hidden_BH: Tensor, k: int) -> Tensor:

@@ -24,15 +24,7 @@ class Rows:
 
     slots: tuple[int, ...]
     index_B: Tensor  # the same, on the device
-
-    @property
-    def view(self) -> slice | None:
-        first, count = self.slots[0], len(self.slots)
-        return (
-            slice(first, first + count)
-            if self.slots == tuple(range(first, first + count))
-            else None
-        )
+    view: slice | None  # the same, where they are neighbours in ascending order
 
 
 class LmState:
@@ -87,10 +79,16 @@ class LmState:
         key = tuple(slots)
         if self._rows is None or self._rows.slots != key:
             assert key and len(set(key)) == len(key), "a step needs slots, each once"
-            self._rows = Rows(key, torch.tensor(key, device=self.lengths_S.device))
+            run = range(key[0], key[0] + len(key))
+            view = slice(run.start, run.stop) if key == tuple(run) else None
+            self._rows = Rows(key, torch.tensor(key, device=self.lengths_S.device), view)
         return self._rows
 
-    def advance(self, slots: Sequence[int], count: int = 1) -> None:
-        """Count tokens that were written, on the host. The device's copy is advanced by the one who wrote them."""
-        for slot in slots:
+    def advance(self, rows: Rows, count: int = 1) -> None:
+        """These rows have `count` tokens more."""
+        for slot in rows.slots:
             self.lengths[slot] += count
+        if rows.view is not None:
+            self.lengths_S[rows.view].add_(count)
+        else:
+            self.lengths_S[rows.index_B] += count

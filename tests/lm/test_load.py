@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from kani_npc.errors import CheckpointError
-from kani_npc.lm import LmConfig, load_lm, save_lm
+from kani_npc.lm import Lfm2, LmConfig, load_lm, save_lm
+from kani_npc.lm.load import checkpoint_parts
 from tests.lm.models import GOLDEN, TINY, tiny_lm
 
 CHECKPOINT = GOLDEN / "b_learn_step025_spk" / "checkpoint"
@@ -150,6 +151,22 @@ def test_language_tags_count_only_where_the_model_says_it_has_some():
     )
     settings["status"] = "no_language_tags"
     assert LmConfig.from_json(LFM2_350M | {"language_settings": settings}).language_tags == ()
+
+
+def test_the_published_size_has_the_published_keys_shapes_and_number_of_weights():
+    """reference: 369,977,094 values with learnable rope; names and shapes as its checkpoint has them."""
+    with torch.device("meta"):
+        lm = Lfm2(LmConfig.from_json(LFM2_350M | {"use_learnable_rope": True}))
+    assert sum(parameter.numel() for parameter in lm.parameters()) == 369_977_094
+    shapes = {part.name: part.shape for parts in checkpoint_parts(lm).values() for part in parts}
+    assert shapes["model.embed_tokens.weight"] == (80538, 1024)
+    assert shapes["model.layers.0.conv.conv.weight"] == (1024, 1, 3)
+    assert shapes["model.layers.15.conv.in_proj.weight"] == (3072, 1024)
+    assert shapes["model.layers.2.self_attn.k_proj.weight"] == (512, 1024)
+    assert shapes["model.layers.14.self_attn.q_layernorm.weight"] == (64,)
+    assert shapes["model.layers.7.feed_forward.w2.weight"] == (1024, 4608)
+    assert shapes["model.learnable_rope_layers.14.alpha_weight"] == ()
+    assert len(shapes) == 10 * 8 + 6 * 11 + 6 + 3
 
 
 def test_a_config_survives_being_written():
