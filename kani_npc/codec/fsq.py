@@ -100,8 +100,8 @@ class GroupFSQ(nn.Module):
 
     def _compress(self, latents_BDF: Tensor) -> Tensor:
         """Each latent on its level's scale, before rounding: [B, F, K, L]."""
-        batch, rows, frames = latents_BDF.shape
+        rows = latents_BDF.shape[1]
         if rows != self.latent_size:
             raise CodecError(f"latents have {rows} rows a frame; expected {self.latent_size}")
-        grouped = latents_BDF.reshape(batch, self.num_groups, -1, frames).permute(0, 3, 1, 2)
+        grouped = latents_BDF.unflatten(1, (self.num_groups, -1)).permute(0, 3, 1, 2)
         return self.scale * torch.tanh(grouped + self.shift) - self.offset

@@ -57,7 +57,7 @@ class NanoCodec(nn.Module):
         file = Path(file)
         config, state = read_nemo(file)
         config = NanoCodecConfig.from_nemo(config)
-        return cls._with_weights(config, from_nemo_state(state, config, str(file)), str(file))
+        return cls.from_state(config, from_nemo_state(state, config, str(file)), str(file))
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Self:
@@ -74,24 +74,26 @@ class NanoCodec(nn.Module):
             raise CodecError(
                 f"{file} could not be read: missing, cut short or no safetensors file"
             ) from error
-        return cls._with_weights(NanoCodecConfig.from_json(config), state, str(file))
+        return cls.from_state(NanoCodecConfig.from_json(config), state, str(file))
 
     def save(self, folder: str | Path) -> None:
-        """Writes config.json and model.safetensors, weight norm folded."""
+        """Writes config.json and model.safetensors, weight norm folded; also over the folder it came from."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        state = fold_weight_norm(self.state_dict())
-        save_file(
-            {key: value.cpu().contiguous() for key, value in state.items()},
-            folder / "model.safetensors",
-        )
+        state = {
+            key: value.detach().cpu().contiguous()
+            for key, value in fold_weight_norm(self.state_dict()).items()
+        }
+        # Beside and then in place: weights that were read from there are still mapped from the old file.
+        beside = folder / "model.safetensors.new"
+        save_file(state, beside)
+        beside.replace(folder / "model.safetensors")
         config = {"kind": self.kind, **asdict(self.config)}
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def _with_weights(
-        cls, config: NanoCodecConfig, state: Mapping[str, Tensor], source: str
-    ) -> Self:
+    def from_state(cls, config: NanoCodecConfig, state: Mapping[str, Tensor], source: str) -> Self:
+        """A codec that owns these weights, in our names and folded; `source` is named in errors."""
         # On the meta device first: 60 M random numbers that nobody needs would take longer than reading the file.
         with torch.device("meta"):
             codec = cls(config)
@@ -159,13 +161,13 @@ class NanoCodec(nn.Module):
 
         As NeMo does it: an item's last frames differ from the same item encoded alone.
         """
-        return self._encode(samples_BN, lengths_B)[1]
+        return self.encode_latents(samples_BN, lengths_B)[1]
 
     @torch.inference_mode()
-    def _encode(
+    def encode_latents(
         self, samples_BN: Tensor, lengths_B: Sequence[int] | Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Latents [B, D, F] and codes [B, K, F]."""
+        """As `encode_batch`: latents [B, D, F] before quantisation, and codes [B, K, F]."""
         if samples_BN.ndim != 2 or not samples_BN.is_floating_point():
             raise CodecError(
                 f"samples are {samples_BN.dtype} {list(samples_BN.shape)}; expected float [batch, samples]"

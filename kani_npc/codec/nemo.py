@@ -35,6 +35,8 @@ def read_nemo(file: Path) -> tuple[dict[str, Any], State]:
             members = {member.name.removeprefix("./"): member for member in tar.getmembers()}
             text = _member(tar, members, "model_config.yaml", MAX_CONFIG_BYTES, file).read()
             config = yaml.safe_load(text)
+            if not isinstance(config, dict):
+                raise CodecError(f"{file}: model_config.yaml is not a mapping")
             # torch.load seeks; a plain member does so for free, and a gzip one is held in memory.
             weights = _member(tar, members, "model_weights.ckpt", MAX_WEIGHTS_BYTES, file)
             state = _load_state(BytesIO(weights.read()), file)
@@ -46,8 +48,6 @@ def read_nemo(file: Path) -> tuple[dict[str, Any], State]:
         ) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CodecError(f"{file}: model_config.yaml is not YAML") from error
-    if not isinstance(config, dict):
-        raise CodecError(f"{file}: model_config.yaml is not a mapping")
     return config, state
 
 
@@ -128,6 +128,19 @@ def split_weight_norm(state: Mapping[str, Tensor]) -> State:
     return split
 
 
+def normed_shapes(shapes: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """The shapes that `split_weight_norm` makes of these."""
+    normed: dict[str, list[int]] = {}
+    for key, shape in shapes.items():
+        prefix = key.removesuffix("weight")
+        if prefix == key:
+            normed[key] = shape
+        else:
+            normed[prefix + LENGTH] = [shape[0], 1, 1]
+            normed[prefix + DIRECTION] = shape
+    return normed
+
+
 def nemo_name(key: str) -> str:
     """Our name of a parameter, weight-normed or not -> NeMo's."""
     key = "audio_" + key
@@ -144,17 +157,17 @@ def from_nemo_state(state: Mapping[str, Tensor], config: NanoCodecConfig, source
     state = {key: value for key, value in state.items() if key.startswith(PARTS)}
     with torch.device("meta"):
         network = nn.ModuleDict({"encoder": Encoder(config), "decoder": Decoder(config)})
-        shapes = split_weight_norm(network.state_dict())
-    names = {nemo_name(key): (key, value.shape) for key, value in shapes.items()}
+    shapes = {key: list(value.shape) for key, value in network.state_dict().items()}
+    normed = normed_shapes(shapes)
+    expected = {nemo_name(key): shape for key, shape in normed.items()}
     quantizer = quantizer_state(config)
-    expected = {name: shape for name, (_, shape) in names.items()}
     check_state(state, expected | {key: value.shape for key, value in quantizer.items()}, source)
     for key, value in quantizer.items():
         if not torch.equal(state[key].long(), value.long()):
             raise CheckpointError(
                 f"{source}: {key} is {state[key].flatten().tolist()}; the config makes it {value.flatten().tolist()}"
             )
-    return fold_weight_norm({ours: state[name].float() for name, (ours, _) in names.items()})
+    return fold_weight_norm({key: state[nemo_name(key)].float() for key in normed})
 
 
 def to_nemo_state(state: Mapping[str, Tensor], config: NanoCodecConfig) -> State:
