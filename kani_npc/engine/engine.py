@@ -130,36 +130,32 @@ class Engine:
 
     def step(self) -> list[Event]:
         """80 ms of sound for everyone on the plan. A failure ends the streams it touched, and is not raised."""
-        started_s = time.perf_counter()
-        plan = self.scheduler.plan(started_s)
-        failed, admit_s = self._admit(plan)
-        frames = self._run(plan.without(failed))
-        frames = replace(frames, failed={**failed, **frames.failed}, finished_s=time.perf_counter())
-        for slot, seconds in admit_s.items():
-            frames.compute_s[slot] = frames.compute_s.get(slot, 0.0) + seconds
-        return self.scheduler.commit(plan, frames)
+        plan = self.scheduler.plan(
+            time.perf_counter()
+        )  # who is admitted, who speaks, whose codes become sound
+        frames = self._admit(plan)  # a new guest finds a clean row, and its prompt is read
+        frames = frames.plus(
+            self._run(plan.without(frames.failed))
+        )  # four codes a row, 1764 samples a decoded frame
+        return self.scheduler.commit(plan, frames, time.perf_counter())  # Audio, Finished, Failed
 
     def fail_all(self, error: KaniError) -> list[Event]:
         """End everybody, waiting or speaking, with one error."""
         return [Event(utterance_id, Failed(error)) for utterance_id in self.scheduler.clear()]
 
-    def _admit(self, plan: StepPlan) -> tuple[dict[int, KaniError], dict[int, float]]:
-        """Prefill, one guest at a time: one that fails fails alone. Returns the failed, and seconds by slot."""
-        failed: dict[int, KaniError] = {}
-        seconds: dict[int, float] = {}
+    def _admit(self, plan: StepPlan) -> StepFrames:
+        """Prefill, one guest at a time: one that fails fails alone."""
+        frames = StepFrames()
         for admitted in plan.admitted:
             started_s = time.perf_counter()
             try:
                 self.runner.admit(admitted.slot, admitted.line)
-            except Exception as error:
-                logger.error(
-                    "the prompt of utterance %s could not be read",
-                    admitted.line.utterance.id,
-                    exc_info=error,
-                )
-                failed[admitted.slot] = EngineFailed(FAILED)
-            seconds[admitted.slot] = time.perf_counter() - started_s
-        return failed, seconds
+            except Exception:
+                id = admitted.line.utterance.id
+                logger.exception("the prompt of utterance %s could not be read", id)
+                frames.failed[admitted.slot] = EngineFailed(FAILED)
+            frames.compute_s[admitted.slot] = time.perf_counter() - started_s
+        return frames
 
     def _run(self, plan: StepPlan) -> StepFrames:
         """The batched part: its time is shared evenly, its failure takes everyone on the plan."""
@@ -168,10 +164,8 @@ class Engine:
         started_s = time.perf_counter()
         try:
             frames = self.runner.run(plan)
-        except Exception as error:
-            logger.error(
-                "a step failed; its %d utterances are lost", len(plan.slots), exc_info=error
-            )
+        except Exception:
+            logger.exception("a step failed; its %d utterances are lost", len(plan.slots))
             return StepFrames(failed={slot: EngineFailed(FAILED) for slot in plan.slots})
         share_s = (time.perf_counter() - started_s) / len(plan.slots)
         return replace(frames, compute_s=dict.fromkeys(plan.slots, share_s))

@@ -14,7 +14,7 @@ from torch import Tensor
 from kani_npc.audio import to_int16
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.scheduler import Line, StepFrames, StepPlan
-from kani_npc.errors import EngineFailed
+from kani_npc.errors import EngineFailed, KaniError
 from kani_npc.lm.sampler import Sampler
 from kani_npc.speech import FloatArray, Int16Array
 
@@ -38,15 +38,13 @@ class Runner:
         self._decoder = model.codec.streaming_decoder()
         self._decoder_state = self._decoder.init_state(num_slots)
         self._sampler = Sampler(self._layout, num_slots, self._device)
-        self._next_id_S = torch.zeros(
-            num_slots, dtype=torch.int64, device=self._device
-        )  # what sub-step 0 feeds
+        # What sub-step 0 of the next frame feeds.
+        self._next_id_S = torch.zeros(num_slots, dtype=torch.int64, device=self._device)
         self._next_position_S = torch.zeros(num_slots, device=self._device)
         self._first_audio_position_S = torch.zeros(num_slots, device=self._device)
         self._frame_S = torch.zeros(num_slots, device=self._device)
-        self._codes: list[list[Tensor]] = [
-            [] for _ in range(num_slots)
-        ]  # by slot: frames [K] that wait for sound
+        # Frames [K] that wait for sound, by slot.
+        self._codes: list[list[Tensor]] = [[] for _ in range(num_slots)]
 
     @torch.inference_mode()
     def admit(self, slot: int, line: Line) -> None:
@@ -54,7 +52,7 @@ class Runner:
         utterance = line.utterance
         embedding = utterance.voice.embedding
         speaker_D = (
-            None if embedding is None else torch.from_numpy(embedding.vector).to(self._device)
+            None if embedding is None else torch.tensor(embedding.vector, device=self._device)
         )
         self._lm_state.reset([slot])
         self._decoder_state.reset([slot])
@@ -83,10 +81,9 @@ class Runner:
             host = host[sound_BN.numel() :]
             for slot, row in zip(slots, rows, strict=True):
                 # A row that ended has codes of no frame at the end of its group; nobody hears them.
-                samples[slot] = to_int16(
-                    row[: -self._codec.samples_per_frame] if slot in ended else row
-                )
-        failed = {slot: EngineFailed(NOT_NUMBERS) for slot in broken}
+                heard = row[: -self._codec.samples_per_frame] if slot in ended else row
+                samples[slot] = to_int16(heard)
+        failed: dict[int, KaniError] = {slot: EngineFailed(NOT_NUMBERS) for slot in broken}
         return StepFrames(ended=ended, samples=samples, failed=failed)
 
     def _speak(self, slots: Sequence[int]) -> Tensor:
@@ -101,25 +98,22 @@ class Runner:
             self._first_audio_position_S[slots_B] + self._audio_step * self._frame_S[slots_B]
         )
         codes: list[Tensor] = []
+        last_code = self._layout.codebook_size - 1
         for k in range(self._layout.num_codebooks):
             hidden_BH = self._lm.step(ids_B, position_B, self._lm_state, slots)
             codes_B = self._sampler.draw(self._lm.codebook_logits(hidden_BH, k), k, slots)
             codes.append(codes_B)
             # A row that drew end_of_speech goes on with some code: rows stay in step, and what it says is dropped.
-            ids_B = codes_B.clamp(max=self._layout.codebook_size - 1) + self._layout.codebook_start(
-                k
-            )
+            ids_B = codes_B.clamp(max=last_code) + self._layout.codebook_start(k)
             position_B = frame_position_B
         self._sampler.next_frame(slots)
         self._next_id_S[slots_B] = ids_B
         self._next_position_S[slots_B] = frame_position_B
         self._frame_S[slots_B] += 1
-        codes_BK = torch.stack(codes, dim=1).clamp(max=self._layout.codebook_size - 1)
+        codes_BK = torch.stack(codes, dim=1).clamp(max=last_code)
         for slot, codes_K in zip(slots, codes_BK, strict=True):
             self._codes[slot].append(codes_K)
-        return torch.cat(
-            [codes[0] == self._layout.codebook_size, self._sampler.broken(slots)]
-        ).float()
+        return torch.cat([codes[0] > last_code, self._sampler.broken(slots)]).float()
 
     def _decode(self, decode: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:
         """Sound for groups of frames, all rows with equally long groups at once: (slots, [B, n * samples])."""

@@ -59,15 +59,25 @@ class StepPlan:
 
 @dataclass(frozen=True, slots=True)
 class StepFrames:
-    """What came of a plan."""
+    """What came of a plan, by slot."""
 
-    ended: frozenset[int] = frozenset()  # slots that drew end_of_speech instead of a frame
-    samples: Mapping[int, Int16Array] = field(default_factory=dict)  # by slot, whole frames
-    failed: Mapping[int, KaniError] = field(default_factory=dict)  # slots that are lost
-    compute_s: dict[int, float] = field(
-        default_factory=dict
-    )  # by slot, its share of the step's time
-    finished_s: float = 0.0  # when the step ended
+    ended: frozenset[int] = frozenset()  # drew end_of_speech instead of a frame
+    samples: dict[int, Int16Array] = field(default_factory=dict)  # whole frames
+    failed: dict[int, KaniError] = field(default_factory=dict)  # are lost
+    compute_s: dict[int, float] = field(default_factory=dict)  # their shares of the step's time
+
+    def plus(self, later: "StepFrames") -> "StepFrames":
+        """Both parts of a step together."""
+        compute_s = self.compute_s | {
+            slot: self.compute_s.get(slot, 0.0) + seconds
+            for slot, seconds in later.compute_s.items()
+        }
+        return StepFrames(
+            self.ended | later.ended,
+            self.samples | later.samples,
+            self.failed | later.failed,
+            compute_s,
+        )
 
 
 @dataclass(slots=True)
@@ -182,7 +192,7 @@ class Scheduler:
                 decode.append((slot, min(pending, group)))
         return StepPlan(tuple(admitted), tuple(speak), tuple(decode))
 
-    def commit(self, plan: StepPlan, frames: StepFrames) -> list[Event]:
+    def commit(self, plan: StepPlan, frames: StepFrames, now_s: float) -> list[Event]:
         """Book what the step brought; what the listeners are to hear of it. Slots of ended utterances are free now."""
         events: list[Event] = []
         for slot, error in frames.failed.items():
@@ -201,11 +211,11 @@ class Scheduler:
                 if state.frames_left == 0:
                     state.reason = FinishReason.MAX_FRAMES
         for slot, _ in done.decode:
-            events += self._sound(self._state(slot), frames.samples.get(slot), frames.finished_s)
+            events += self._sound(self._state(slot), frames.samples.get(slot), now_s)
         for slot in done.slots:
             state = self._state(slot)
             if state.reason is not None and state.decoded == state.spoken:
-                events.append(self._finish(state, state.reason, frames.finished_s))
+                events.append(self._finish(state, state.reason, now_s))
                 self._slots[slot] = None
         return events
 

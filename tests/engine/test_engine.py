@@ -114,7 +114,7 @@ def test_the_engine_says_the_codes_that_generate_says(number: int, sampling: Sam
     prompt = build_prompt(
         model.lm.layout, model.tokenizer.encode, utterance.text, with_speaker=embedding is not None
     )
-    speaker_D = None if embedding is None else torch.from_numpy(embedding.vector)
+    speaker_D = None if embedding is None else torch.tensor(embedding.vector)
     expected = generate(model.lm, prompt, speaker_D, sampling, utterance.seed)
     assert expected.shape[1] >= 2
     samples = alone(utterance).samples(utterance.id)

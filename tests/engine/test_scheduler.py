@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kani_npc.engine.messages import Event, Failed
 from kani_npc.engine.scheduler import Line, Scheduler, StepFrames, StepPlan
-from kani_npc.errors import EngineFailed, Overloaded
+from kani_npc.errors import EngineFailed, KaniError, Overloaded
 from kani_npc.prompt import Prompt
 from kani_npc.speech import Audio, Finished, FinishReason, Sampling, Utterance, Voice
 
@@ -39,7 +39,7 @@ class PretendedRunner:
         self.pending: dict[int, int] = {}
         self.left: dict[int, int] = {}
 
-    def run(self, plan: StepPlan, now_s: float = 0.0) -> StepFrames:
+    def run(self, plan: StepPlan) -> StepFrames:
         for admitted in plan.admitted:
             self.pending[admitted.slot] = 0
             self.left[admitted.slot] = self.lengths.get(admitted.line.utterance.id, 10**6)
@@ -53,9 +53,7 @@ class PretendedRunner:
             frames = min(n, self.pending[slot])
             self.pending[slot] -= frames
             samples[slot] = np.zeros(frames * FRAME, np.int16)
-        return StepFrames(
-            ended, samples, compute_s=dict.fromkeys(plan.slots, 0.001), finished_s=now_s
-        )
+        return StepFrames(ended, samples, compute_s=dict.fromkeys(plan.slots, 0.001))
 
 
 def run_to_end(schedule: Scheduler, runner: PretendedRunner) -> list[Event]:
@@ -65,7 +63,7 @@ def run_to_end(schedule: Scheduler, runner: PretendedRunner) -> list[Event]:
             return events
         plan = schedule.plan(0.0)
         assert plan.slots, "a busy scheduler plans something"
-        events += schedule.commit(plan, runner.run(plan))
+        events += schedule.commit(plan, runner.run(plan), 0.0)
     raise AssertionError("it never ends")
 
 
@@ -137,7 +135,7 @@ def test_the_first_to_come_is_the_first_to_speak():
     while schedule.busy:
         plan = schedule.plan(0.0)
         order += [admitted.line.utterance.id for admitted in plan.admitted]
-        schedule.commit(plan, runner.run(plan))
+        schedule.commit(plan, runner.run(plan), 0.0)
     assert order == list("abcd")
 
 
@@ -147,7 +145,7 @@ def test_a_cancelled_speaker_frees_its_slot_before_the_next_frame():
     schedule.submit(a_line("a"))
     schedule.submit(a_line("b"))
     plan = schedule.plan(0.0)
-    schedule.commit(plan, runner.run(plan))
+    schedule.commit(plan, runner.run(plan), 0.0)
     assert schedule.cancel("a")
     assert [admitted.line.utterance.id for admitted in schedule.plan(0.0).admitted] == ["b"]
 
@@ -178,7 +176,7 @@ def test_longer_stays_make_for_later_retries():
         for i in range(20):
             schedule.submit(a_line(str(i)))
             plan = schedule.plan(100.0)
-            schedule.commit(plan, runner.run(plan, now_s=100.0 + stay_s))
+            schedule.commit(plan, runner.run(plan), 100.0 + stay_s)
         schedule.submit(a_line("last"))
         with pytest.raises(Overloaded) as error:
             schedule.submit(a_line("late"))
@@ -195,7 +193,7 @@ def test_a_failed_slot_fails_alone_and_is_free_again():
     plan = schedule.plan(0.0)
     frames = runner.run(plan.without({0: None}))
     events = schedule.commit(
-        plan, StepFrames(frames.ended, frames.samples, failed={0: EngineFailed("no")})
+        plan, StepFrames(frames.ended, frames.samples, failed={0: EngineFailed("no")}), 0.0
     )
     assert [event.utterance_id for event in events if isinstance(event.what, Failed)] == ["a"]
     events += run_to_end(schedule, runner)
@@ -208,10 +206,10 @@ def test_times_are_counted_from_the_moment_of_asking():
     runner = PretendedRunner({"a": 2})
     schedule.submit(a_line("a", submitted_s=10.0))
     plan = schedule.plan(10.5)
-    events = schedule.commit(plan, runner.run(plan, now_s=10.75))
+    events = schedule.commit(plan, runner.run(plan), 10.75)
     while schedule.busy:
         plan = schedule.plan(11.0)
-        events += schedule.commit(plan, runner.run(plan, now_s=11.0))
+        events += schedule.commit(plan, runner.run(plan), 11.0)
     finished = end(events, "a")
     assert (finished.queued_ms, finished.first_audio_ms) == (500.0, 750.0)
     assert finished.compute_ms == pytest.approx(3.0)
@@ -263,7 +261,7 @@ def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
             assert admitted.slot not in sitting, "a slot with somebody in it"
             sitting[admitted.slot] = admitted.line.utterance.id
         assert set(plan.slots) == set(sitting), "everyone who sits has work"
-        failed = (
+        failed: dict[int, KaniError] = (
             {}
             if fail is None or not plan.slots
             else {plan.slots[fail % len(plan.slots)]: EngineFailed("no")}
@@ -271,7 +269,7 @@ def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
         frames = runner.run(plan)
         if failed:
             frames = StepFrames(frames.ended, frames.samples, failed, frames.compute_s)
-        new = schedule.commit(plan, frames)
+        new = schedule.commit(plan, frames, 0.0)
         ended = {event.utterance_id for event in new if not isinstance(event.what, Audio)}
         for slot in [slot for slot, id in sitting.items() if id in ended]:
             del sitting[slot]

@@ -140,6 +140,7 @@ def random_voice(seed: int | None) -> Voice:
         return Voice(id="nobody", display_name="Nobody")
     vector = np.random.default_rng(seed).standard_normal(SPEAKER_DIM).astype(np.float32)
     vector /= np.linalg.norm(vector).astype(np.float32)
+    vector.setflags(write=False)  # as voices from a file are
     embedding = SpeakerEmbedding(vector, SPEAKER_SPACE)
     return Voice(id=f"voice-{seed}", display_name=f"Voice {seed}", embedding=embedding)
 
