@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kani_npc.lm import LmState, training_labels, training_loss
+from kani_npc.lm import Lfm2, LmState, training_labels, training_loss
 from kani_npc.prompt import Prompt, build_prompt, positions, training_row
 from tests.lm.models import TINY, tiny_lm
 
@@ -61,10 +61,10 @@ class Stream:
         return whole[self.prompt.prefill_length :][: self.fed]
 
 
-def step(state: LmState, streams: list[Stream]) -> None:
+def step(state: LmState, streams: list[Stream], lm: Lfm2 = LM) -> None:
     tokens = torch.tensor([stream.token for stream in streams])
     where = torch.tensor([stream.position for stream in streams])
-    hidden = LM.step(tokens, where, state, [stream.slot for stream in streams])
+    hidden = lm.step(tokens, where, state, [stream.slot for stream in streams])
     for stream, row in zip(streams, hidden, strict=True):
         stream.hidden.append(row)
         stream.fed += 1
@@ -168,6 +168,22 @@ def test_bfloat16_says_much_the_same():
     exact = LM.logits(torch.tensor(stream.ids), stream.speaker).flatten()
     rounded = lm.logits(torch.tensor(stream.ids), stream.speaker).float().flatten()
     assert torch.corrcoef(torch.stack((exact, rounded)))[0, 1] > 0.99
+
+
+def test_bfloat16_decodes_rows_of_different_lengths_as_it_reads_them_whole():
+    lm = tiny_lm().bfloat16()
+    state = lm.init_state(3, 64)
+    streams = [Stream(1, slot=2), Stream(2, slot=0)]
+    for stream in streams:
+        speaker = None if stream.speaker is None else stream.speaker.bfloat16()
+        lm.prefill(stream.prompt, speaker, state, stream.slot)
+    for _ in range(8):
+        step(state, streams, lm)
+    for stream in streams:
+        whole = lm.logits(torch.tensor(stream.ids), stream.speaker)[stream.prompt.prefill_length :]
+        stepped = F.linear(torch.stack(stream.hidden), lm.embed_tokens.weight)
+        both = torch.stack((stepped.float().flatten(), whole[:8].float().flatten()))
+        assert torch.corrcoef(both)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("autocast", [False, True])
