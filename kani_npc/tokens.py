@@ -34,7 +34,11 @@ class TokenLayout:
 
     def __post_init__(self) -> None:
         audio = self.vocab_size - self.audio_tokens_start
-        if self.audio_tokens_start < NUM_MARKERS + END_OF_TEXT + 1 or audio <= 0 or audio % self.num_codebooks:
+        if (
+            self.audio_tokens_start < NUM_MARKERS + END_OF_TEXT + 1
+            or audio <= 0
+            or audio % self.num_codebooks
+        ):
             raise CheckpointError(
                 f"vocab_size {self.vocab_size} and audio_tokens_start {self.audio_tokens_start} do not leave "
                 f"{self.num_codebooks} equal codebooks; check config.json"
@@ -101,7 +105,9 @@ class TokenLayout:
         audio = ids[first:last]
         if len(audio) % self.num_codebooks:
             raise ValueError(f"{len(audio)} audio ids are not whole frames of {self.num_codebooks}")
-        codes = [token - self.codebook_start(i % self.num_codebooks) for i, token in enumerate(audio)]
+        codes = [
+            token - self.codebook_start(i % self.num_codebooks) for i, token in enumerate(audio)
+        ]
         if any(not 0 <= code < self.codebook_size for code in codes):
             raise ValueError("an audio id stands in another codebook's place")
         k = self.num_codebooks
