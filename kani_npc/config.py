@@ -24,7 +24,7 @@ class ServeSettings:
     codec: str | None = None  # for a model folder without one: a .nemo, a folder or a hub name
     device: str = "auto"  # cuda where there is one
     slots: int = 8  # streams at once
-    threads: int = 0  # for arithmetic on the CPU; 0 leaves it to torch
+    threads: int = 0  # for arithmetic on the CPU; 0 is one for each physical core allowed
     drain_s: float = 30.0  # after a first SIGTERM or SIGINT, running lines may take so long to end
 
     def __post_init__(self) -> None:
