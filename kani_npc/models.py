@@ -5,6 +5,8 @@ called and under which licence, nothing of what is inside.
 """
 
 import re
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,18 +88,34 @@ def list_models() -> list[KnownModel]:
 def _fetch(name: str) -> Path:
     """A repository's folder in the hub's cache, brought up to date where there is a network."""
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import constants, snapshot_download
     except ImportError:
         raise HubError(
             f"{name} is a hub name; fetching needs `pip install 'kani-npc[hub]'`, or pass a folder"
         ) from None
+    offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else None
+    trouble = offline or _trouble(f"{constants.ENDPOINT}/api/models/{name}")
     try:
-        return Path(snapshot_download(name, allow_patterns=_FETCHED, etag_timeout=HUB_TIMEOUT_S))
+        return Path(
+            snapshot_download(name, allow_patterns=_FETCHED, local_files_only=trouble is not None)
+        )
     except Exception as error:  # the hub's library raises its own, httpx's and the system's
-        cause = str(error).strip().partition("\n")[0]
-        raise HubError(
-            f"{name} could not be fetched from the hub: {cause or type(error).__name__}"
-        ) from error
+        cause = trouble or str(error).strip().partition("\n")[0] or type(error).__name__
+        raise HubError(f"{name} could not be fetched from the hub: {cause}") from error
+
+
+def _trouble(url: str) -> str | None:
+    """Why nobody answers there, None if somebody does.
+
+    Asked before the hub's library is: behind a network that swallows packets it waits for more than ten minutes.
+    """
+    try:
+        urllib.request.urlopen(url, timeout=HUB_TIMEOUT_S).close()
+    except urllib.error.HTTPError:
+        return None  # an answer; the library explains it better
+    except OSError as error:
+        return str(getattr(error, "reason", error))
+    return None
 
 
 def _cached() -> dict[str, Path]:

@@ -3,9 +3,11 @@
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -110,6 +112,17 @@ def test_without_a_network_a_hub_name_is_one_line_that_names_it(tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("studio/voice could not be fetched")
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_a_network_that_swallows_packets_is_given_up_within_the_timeout(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        started_s = time.perf_counter()
+        impatient = REFUSED.replace(
+            "try:", "from kani_npc import models; models.HUB_TIMEOUT_S = 0.2\ntry:"
+        )
+        result = ask(impatient, endpoint, tmp_path)
+    assert "timed out" in result.stdout and time.perf_counter() - started_s < 30
 
 
 def test_without_the_hubs_library_the_error_says_how_to_get_it(monkeypatch):

@@ -65,12 +65,15 @@ async def serve(settings: ServeSettings, announce: Callable[[Running], None]) ->
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     async with speaking_server(settings) as running:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        # Not the loop's own signal handlers, which Windows does not have.
+        before = {
+            number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
         announce(running)
         await stop.wait()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @asynccontextmanager
