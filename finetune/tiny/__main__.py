@@ -67,7 +67,7 @@ def encode(folder: Folder = DEFAULT_FOLDER, threads: int = 2) -> None:
 def lm(
     folder: Folder = DEFAULT_FOLDER,
     minutes: Annotated[float, typer.Option(help="Decay and stop within this time.")] = 60.0,
-    tokens: Annotated[int, typer.Option(help="Of one step.")] = 4096,
+    tokens: Annotated[int, typer.Option(help="Of one step.")] = 2560,
     threads: int = 2,
     seed: int = 0,
 ) -> None:

@@ -43,8 +43,8 @@ FSQ_LEVELS = (8, 5, 5, 5)
 MAX_FRAMES = 500
 
 CHECKPOINT_EVERY_S = 120.0
-PEAK_RATE = 2e-3  # AdamW: embeddings, norms, convolution taps
-PEAK_MATRIX_RATE = 5e-3  # Muon: the layers' matrices
+PEAK_RATE = 3e-3  # AdamW: embeddings, norms, convolution taps
+PEAK_MATRIX_RATE = 7e-3  # Muon: the layers' matrices
 DECAY_SHARE = 0.4  # of the time, at the end
 WARM_UP_STEPS = 100
 WEIGHT_DECAY = 0.05
