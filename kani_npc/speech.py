@@ -75,9 +75,15 @@ class Sampling:
             if not ok:
                 raise InvalidUtterance(f"{name} must be {rule}", field=f"sampling.{name}")
 
-        check(math.isfinite(self.temperature) and 0.0 < self.temperature <= 5.0, "temperature", "above 0 and at most 5")
+        check(
+            math.isfinite(self.temperature) and 0.0 < self.temperature <= 5.0,
+            "temperature",
+            "above 0 and at most 5",
+        )
         check(1 <= self.top_k <= 1000, "top_k", "from 1 to 1000")
-        check(math.isfinite(self.top_p) and 0.0 < self.top_p <= 1.0, "top_p", "above 0 and at most 1")
+        check(
+            math.isfinite(self.top_p) and 0.0 < self.top_p <= 1.0, "top_p", "above 0 and at most 1"
+        )
         check(
             math.isfinite(self.repetition_penalty) and 0.5 <= self.repetition_penalty <= 5.0,
             "repetition_penalty",
@@ -170,3 +176,4 @@ class ModelInfo:
     sampling: Sampling = field(default_factory=Sampling)
     notes: tuple[str, ...] = ()  # defaults that the loader had to assume
     sampler_version: str = ""  # names the draw that a seed feeds, frozen by golden vectors
+    speaker_dim: int = 0  # width of the embeddings it takes; 0 where it does not say

@@ -7,7 +7,7 @@ caller about what may be written (see `registry.py`).
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
@@ -172,7 +172,7 @@ class Records:
         self, kind: type[R], project: str, *, page_size: int = 100, page_token: str = ""
     ) -> Page[R]:
         """By id. `page_token` is what the page before gave; pages stay right while others write."""
-        size = _page_size(page_size)
+        size = checked_page_size(page_size)
         if page_token:
             check_id(page_token, field="page_token")
         rows = await self.store.page(check_project(project), kind.KIND, page_token, size + 1)
@@ -202,11 +202,13 @@ class Records:
         change: Callable[[R], R],
         *,
         etag: str = "",
+        check: Callable[[R, R], Awaitable[None]] | None = None,
     ) -> R:
         """Replaces the record by `change` of it, and returns it as written; a change of nothing writes nothing.
 
         With an `etag`, only if the record still has it: raises `StaleEtag`. Without, `change` is applied to whatever is
-        there, again where others were quicker. Raises the kind's `NotFound`.
+        there, again where others were quicker. `check` sees the changed record and the current one before anything is
+        written, and may raise. Raises the kind's `NotFound`.
         """
         for _ in range(_TRIES):
             before = await self._row(kind, project, id)
@@ -218,6 +220,8 @@ class Records:
             changed = replace(change(current), id=id, create_time=current.create_time)
             if _with_stores_own(changed, current) == current:
                 return current
+            if check is not None:
+                await check(changed, current)
             changed = replace(changed, update_time=self.now())
             if done := await self._write(project, changed, before, before.request_id):
                 return done
@@ -251,7 +255,7 @@ class Records:
         self, kind: type[V], project: str, id: str, *, page_size: int = 100, page_token: str = ""
     ) -> Page[V]:
         """Newest first. Raises the kind's `NotFound`."""
-        size = _page_size(page_size)
+        size = checked_page_size(page_size)
         if page_token and not (page_token.isdecimal() and len(page_token) < 10):
             raise InvalidRecord("page_token is not one of ours", field="page_token")
         newest = (await self.get(kind, project, id)).revision
@@ -392,7 +396,8 @@ def _stale(kind: type[Record], id: str, current: str) -> StaleEtag:
     )
 
 
-def _page_size(size: int) -> int:
+def checked_page_size(size: int) -> int:
+    """0 is 100; never more than `MAX_PAGE_SIZE`. Raises `InvalidRecord`."""
     if size < 0:
         raise InvalidRecord("page_size must not be negative", field="page_size")
     return min(size or 100, MAX_PAGE_SIZE)
