@@ -199,9 +199,10 @@ async def _write(speech: "Speech", output: str) -> None:
         await speech.to_wav(output)
     assert speech.header and speech.end  # a speech that ended without an error has both
     duration_s = speech.end.total_samples / speech.header.sample_rate_hz
+    factor = speech.end.compute_ms / 1000 / duration_s if duration_s else float("nan")
     print(
         f"{output}: {duration_s:.2f} s of {speech.header.voice}, seed {speech.header.seed}; first audio after "
-        f"{speech.end.first_audio_ms:.0f} ms, real-time factor {speech.end.compute_ms / 1000 / duration_s:.2f}",
+        f"{speech.end.first_audio_ms:.0f} ms, real-time factor {factor:.2f}",
         file=sys.stderr,
     )
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import grpc
 import torch
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from kani_npc import models
@@ -116,7 +115,7 @@ async def server(
 
     At the end new calls are refused and health says NOT_SERVING, while running lines may finish for `drain_s`.
     """
-    calls, health_service = Calls(), HealthServicer()
+    calls, health_service = Calls(), health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
     grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
     rpc.add_SpeechServiceServicer_to_server(SpeechService(synthesizer, voices), grpc_server)
     health_pb2_grpc.add_HealthServicer_to_server(health_service, grpc_server)

@@ -29,10 +29,15 @@ class MalformedRequest(errors.KaniError):
 # The most special class of an error's ancestry wins.
 STATUS: dict[type[errors.KaniError], int] = {
     errors.InvalidUtterance: code_pb2.INVALID_ARGUMENT,
+    errors.InvalidRecord: code_pb2.INVALID_ARGUMENT,
     MalformedRequest: code_pb2.INVALID_ARGUMENT,
     errors.NotFound: code_pb2.NOT_FOUND,
+    errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
+    errors.StaleEtag: code_pb2.ABORTED,
+    errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
     errors.ModelError: code_pb2.FAILED_PRECONDITION,
     errors.Overloaded: code_pb2.RESOURCE_EXHAUSTED,
+    errors.StoreUnavailable: code_pb2.UNAVAILABLE,
     errors.EngineClosed: code_pb2.UNAVAILABLE,
     errors.EngineFailed: code_pb2.INTERNAL,
     errors.KaniError: code_pb2.INTERNAL,
@@ -46,14 +51,17 @@ def to_status(error: Exception) -> status_pb2.Status:
         return _unexpected(error)
     code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
-    details: list[Message] = [error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)]
+    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
+    details: list[Message] = [info]
     match error:
-        case errors.InvalidUtterance():
+        case errors.InvalidUtterance() | errors.InvalidRecord():
             violation = error_details_pb2.BadRequest.FieldViolation(
                 field=error.field, description=str(error)
             )
             details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-        case errors.Overloaded():
+        case errors.AlreadyExists() | errors.StaleEtag():
+            info.metadata["etag"] = error.current
+        case errors.Overloaded() | errors.StoreUnavailable():
             details.append(_retry(error.retry_after_s))
         case errors.EngineClosed():
             details.append(_retry(DRAINED_RETRY_S))

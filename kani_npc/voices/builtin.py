@@ -125,4 +125,5 @@ def _read_embedding(
     length = float(np.linalg.norm(vector))
     if vector.ndim != 1 or not math.isclose(length, 1.0, abs_tol=1e-3):  # NaN is close to nothing
         raise ValueError(f"voice {id!r} has an embedding that is not one vector of unit length")
+    vector.setflags(write=False)
     return SpeakerEmbedding(vector=vector, space=speaker_space)
