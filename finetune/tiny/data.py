@@ -12,6 +12,7 @@ Shards numbered from 9000 hold the held-out lines.
 
 import json
 import os
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,19 +21,23 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pyworld
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from finetune.tiny.lines import lines
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, Teacher, TeacherError, speak
 
+with warnings.catch_warnings():
+    # It imports pkg_resources, which warns of its own end.
+    warnings.simplefilter("ignore", UserWarning)
+    import pyworld
+
 SAMPLES_PER_HOP = 252
 LINES_PER_SHARD = 250
 HELD_OUT_LINES = 60  # per teacher
 MAX_SECONDS = 6.5  # longer ones would only stretch the batches of the language model
 
-_FIRST_HELD_OUT_SHARD = 9_000
+FIRST_HELD_OUT_SHARD = 9_000
 _MEAN_LINE_SECONDS = 2.1
 _F0_FLOOR_HZ, _F0_CEILING_HZ = 60.0, 420.0
 
@@ -54,7 +59,7 @@ class Shard:
     def __init__(self, index: Path) -> None:
         stem = index.with_suffix("")
         self.name = stem.name
-        self.is_held_out = int(stem.name.rsplit("-", 1)[1]) >= _FIRST_HELD_OUT_SHARD
+        self.is_held_out = int(stem.name.rsplit("-", 1)[1]) >= FIRST_HELD_OUT_SHARD
         self.utterances = [Utterance(**json.loads(row)) for row in index.read_text().splitlines()]
         self._pcm = np.load(f"{stem}.pcm.npy", mmap_mode="r")
         self._f0 = np.load(f"{stem}.f0.npy", mmap_mode="r")
@@ -80,7 +85,7 @@ def run(corpus: Path, *, hours: float = 12.0, seed: int = 0, processes: int = 2)
     corpus.mkdir(parents=True, exist_ok=True)
     missing = [job for job in _jobs(hours) if not (corpus / f"{_name(*job)}.jsonl").exists()]
     with ProcessPoolExecutor(processes) as pool:
-        running = [pool.submit(_make_shard, corpus, *job, seed) for job in missing]
+        running = [pool.submit(make_shard, corpus, *job, seed) for job in missing]
         seconds = 0.0
         for done in (progress := tqdm(as_completed(running), total=len(running), unit="shard")):
             seconds += done.result()
@@ -109,7 +114,7 @@ def _jobs(hours: float) -> list[tuple[Teacher, int]]:
     for teacher in TEACHERS:
         count = max(1, round(hours * 3600 * teacher.share / _MEAN_LINE_SECONDS / LINES_PER_SHARD))
         jobs += [(number / count, teacher, number) for number in range(count)]
-        jobs.append((0.0, teacher, _FIRST_HELD_OUT_SHARD))
+        jobs.append((0.0, teacher, FIRST_HELD_OUT_SHARD))
     # Teachers take turns, so that a corpus that is not finished has all of them already.
     return [(teacher, number) for _, teacher, number in sorted(jobs, key=lambda job: job[0])]
 
@@ -119,13 +124,13 @@ def _name(teacher: Teacher, number: int) -> str:
 
 
 def _lines(teacher: Teacher, number: int, seed: int) -> Sequence[str]:
-    held_out = number >= _FIRST_HELD_OUT_SHARD
+    held_out = number >= FIRST_HELD_OUT_SHARD
     shard_seed = zlib.crc32(f"{seed}/{_name(teacher, number)}".encode())
     source: Iterator[str] = lines(shard_seed, held_out=held_out)
     return list(islice(source, HELD_OUT_LINES if held_out else LINES_PER_SHARD))
 
 
-def _make_shard(corpus: Path, teacher: Teacher, number: int, seed: int) -> float:
+def make_shard(corpus: Path, teacher: Teacher, number: int, seed: int) -> float:
     """Writes one shard and returns its length in seconds."""
     utterances: list[Utterance] = []
     spoken: list[NDArray[np.float32]] = []

@@ -1,0 +1,145 @@
+"""Lines, teachers, corpus and the codec's training, with a tone in place of the synthesisers."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from finetune.tiny import codec as training
+from finetune.tiny import data, encode, teachers
+from finetune.tiny.lines import MAX_WORDS, is_held_out, lines, spoken_words, vocabulary
+from finetune.tiny.teachers import TEACHERS, TeacherError, speak
+from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
+
+SMALL = SourceFilterConfig(
+    frame_channels=16,
+    frame_blocks=1,
+    hop_channels=16,
+    hop_blocks=1,
+    pitch_channels=8,
+    pitch_blocks=1,
+    encoder_channels=16,
+    encoder_frame_channels=16,
+    encoder_blocks=1,
+)
+
+
+def tone(teacher, text: str) -> tuple[np.ndarray, int]:
+    """A buzz as long as the text, with silence around it, at the rate of flite."""
+    time_s = np.arange(int(16_000 * (0.4 + 0.05 * len(text)))) / 16_000
+    buzz = sum(np.sin(2 * np.pi * 140 * k * time_s) / k for k in range(1, 9))
+    return np.pad(0.2 * buzz, 3_000), 16_000
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    """A recipe folder with one training shard and one held-out shard of buzzing."""
+    monkeypatch.setattr(teachers, "_run", tone)
+    monkeypatch.setattr(data, "LINES_PER_SHARD", 3)
+    monkeypatch.setattr(data, "HELD_OUT_LINES", 2)
+    (tmp_path / "corpus").mkdir()
+    for number in (0, data.FIRST_HELD_OUT_SHARD):
+        data.make_shard(tmp_path / "corpus", TEACHERS[0], number, seed=0)
+    return tmp_path
+
+
+def test_the_same_seed_says_the_same_lines():
+    assert list(islice(lines(3), 50)) == list(islice(lines(3), 50))
+    assert list(islice(lines(3), 50)) != list(islice(lines(4), 50))
+
+
+def test_lines_keep_to_the_vocabulary_and_to_their_length():
+    known = set(vocabulary())
+    for line in islice(lines(0), 3000):
+        words = spoken_words(line)
+        assert 1 <= len(words) <= MAX_WORDS and known.issuperset(words), line
+        assert line[0].isupper() and line[-1] in ".!?" and "{" not in line
+
+
+def test_about_three_lines_in_a_hundred_are_held_out_whatever_their_punctuation():
+    share = np.mean([is_held_out(line) for line in islice(lines(1), 5000)])
+    assert 0.02 < share < 0.045
+    assert is_held_out("Hello, Anna!") == is_held_out("hello anna")
+    assert all(is_held_out(line) for line in islice(lines(1, held_out=True), 20))
+    assert not any(is_held_out(line) for line in islice(lines(1, held_out=False), 200))
+
+
+def test_a_spoken_line_has_fixed_lead_in_level_and_whole_frames(monkeypatch):
+    monkeypatch.setattr(teachers, "_run", tone)
+    samples = speak(TEACHERS[0], "Hello.")
+    assert samples.dtype == np.float32 and len(samples) % 1764 == 0
+    onset = int(np.argmax(np.abs(samples) > 0.01))
+    assert 850 < onset < 900  # 40 ms
+    assert 0.08 < np.sqrt(np.mean(samples[2000:8000] ** 2)) < 0.12
+    assert not samples[-1200:].any()
+
+
+def test_a_silent_teacher_is_an_error(monkeypatch):
+    monkeypatch.setattr(teachers, "_run", lambda *_: (np.zeros(16_000), 16_000))
+    with pytest.raises(TeacherError, match="silent"):
+        speak(TEACHERS[0], "Hello.")
+
+
+def test_a_shard_gives_back_lines_sound_and_pitch(corpus):
+    held_out, trained = sorted(data.shards(corpus / "corpus"), key=lambda shard: -shard.is_held_out)
+    assert [shard.is_held_out for shard in (held_out, trained)] == [True, False]
+    assert [len(held_out.utterances), len(trained.utterances)] == [2, 3]
+    for utterance in trained.utterances:
+        samples, f0 = trained.samples(utterance), trained.f0(utterance)
+        assert len(samples) == utterance.samples == 252 * len(f0)
+        assert np.median(f0[f0 > 0]) == pytest.approx(140, abs=2)
+        assert not is_held_out(utterance.text)
+
+
+def test_a_finished_shard_is_not_made_again(corpus, monkeypatch):
+    made = {index.name for index in (corpus / "corpus").glob("*.jsonl")}
+    monkeypatch.setattr(data, "_jobs", lambda hours: [(TEACHERS[0], 0)])
+    monkeypatch.setattr(data, "ProcessPoolExecutor", _RefusingPool)
+    data.run(corpus / "corpus", hours=1)
+    assert {index.name for index in (corpus / "corpus").glob("*.jsonl")} == made
+
+
+class _RefusingPool:
+    def __init__(self, processes: int) -> None: ...
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None: ...
+
+    def submit(self, *job):
+        raise AssertionError(f"made again: {job}")
+
+
+def test_codec_trains_is_resumed_and_encodes_the_corpus(corpus, monkeypatch):
+    monkeypatch.setattr(training, "SourceFilterConfig", lambda: SMALL)
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
+    threads = torch.get_num_threads()
+    training.run(corpus, steps=2, minutes=5, threads=threads)
+    training.run(corpus, steps=4, minutes=5, threads=threads)
+    kept = torch.load(corpus / "codec_joint.pt", weights_only=True)
+    assert kept["step"] == 4
+
+    encode.run(corpus, threads=threads)
+    codes = encode.read_codes(corpus / "codes.npz")
+    spoken = [u for shard in data.shards(corpus / "corpus") for u in shard.utterances]
+    assert [1764 * piece.shape[1] for piece in codes] == [u.samples for u in spoken]
+    codec = SourceFilterCodec.from_folder(
+        corpus / "codec", encoder=corpus / "codec" / "codec_encoder.safetensors"
+    )
+    first = data.shards(corpus / "corpus")[0]
+    alone_KF = codec.encode(torch.from_numpy(first.samples(spoken[0])))
+    assert np.array_equal(alone_KF.numpy(), codes[0])
+
+    training.run(corpus, steps=2, minutes=5, freeze_encoder=True, threads=threads)
+    frozen = torch.load(corpus / "codec_decoder.pt", weights_only=True)["weights"]
+    for name, weight in kept["weights"].items():
+        assert torch.equal(weight, frozen[name]) == name.startswith("_encoder."), name
+
+
+def test_a_batch_depends_on_seed_and_step_only(corpus):
+    segments = training.Segments(data.shards(corpus / "corpus"))
+    one, same, other = (segments.batch(np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one.samples_BN, same.samples_BN) and torch.equal(one.f0_BT, same.f0_BT)
+    assert not torch.equal(one.samples_BN, other.samples_BN)
