@@ -2,7 +2,9 @@
 
 The loss is over legal tokens only: place k of a frame chooses among the codes of codebook k, end_of_speech is a
 choice at k = 0. Input codes are corrupted at random, so that the model learns to go on after an error of its own. Some
-lines are several utterances of one voice in a row, so that long texts are no news. Resumable: `lm.pt` holds
+lines are several utterances of one voice in a row, so that long texts are no news. For the first half of the time the
+model is also asked, at each frame, which symbol of its text is about due, as if all took the same time: a crude
+alignment, but it teaches where to look long before the sound does. Resumable: `lm.pt` holds
 everything, the batches of an epoch are a function of seed and epoch. The learning rate follows the minutes trained:
 warm-up, constant, then down to nothing.
 
@@ -31,7 +33,7 @@ from finetune.tiny.speakers import speaker_vector
 from finetune.tiny.teachers import TEACHERS
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
-from kani_npc.text.phones import PhoneTokenizer
+from kani_npc.text.phones import PAD, PhoneTokenizer
 from kani_npc.tokens import TokenLayout
 
 HIDDEN_SIZE = 256
@@ -56,6 +58,8 @@ UNTAGGED = 0.2  # of the lines in the first accent have no tag
 # The mode without a speaker slot is learned with one voice, so that it has one.
 VOICELESS_SHARE = 0.3
 VOICELESS_VOICE = TEACHERS[0].voice
+READING_WEIGHT = 0.3  # of the loss on the due symbol, to begin with
+READING_SHARE = (0.25, 0.5)  # of the time: until when it weighs so much, and from when nothing
 IGNORED = -100
 
 
@@ -93,6 +97,7 @@ class Batch:
     positions_BT: Tensor
     speaker_BD: Tensor | None
     targets_BFK: Tensor  # IGNORED after the end
+    symbols_BF: Tensor  # about due; IGNORED after the end
     num_prompt: int
 
 
@@ -170,8 +175,10 @@ class Examples:
         num_prompt, frames, with_speaker = rows[0].shape
         codes_BFK = np.zeros((len(rows), frames, CODEBOOKS), np.int64)
         targets_BFK = np.full((len(rows), frames, CODEBOOKS), IGNORED, np.int64)
+        symbols_BF = np.full((len(rows), frames), IGNORED, np.int64)
         for row, example in enumerate(rows):
             length = len(example.codes_FK)
+            symbols_BF[row, :length] = due_symbols(example)
             codes_BFK[row, :length] = example.codes_FK
             targets_BFK[row, :length] = example.codes_FK
             targets_BFK[row, length, 0] = self._layout.codebook_size  # end_of_speech's column
@@ -189,8 +196,23 @@ class Examples:
             torch.from_numpy(where_T)[None].expand(len(rows), -1),
             speaker_BD,
             torch.from_numpy(targets_BFK),
+            torch.from_numpy(symbols_BF),
             num_prompt,
         )
+
+
+def due_symbols(example: Example) -> NDArray[np.int64]:
+    """The id of the symbol due at each frame, [F], if every symbol took the same time.
+
+    The first half frame is the teachers' lead-in, the last ones are silence: the final pause.
+    """
+    text = np.array(
+        example.ids[3:-4]
+    )  # after start_of_human, BOS and the tag; before the closing markers
+    text = text[text != PAD]
+    length = len(example.codes_FK)
+    index = np.arange(length) / max(1, length - 2) * (len(text) - 1)
+    return text[np.minimum(index.astype(np.int64), len(text) - 1)]
 
 
 def corrupted(codes_BFK: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -211,8 +233,8 @@ def corrupted(codes_BFK: NDArray[np.int64], rng: np.random.Generator) -> NDArray
     return np.where(rng.random(codes_BFK.shape) < share_B[:, None, None], wrong, codes_BFK)
 
 
-def losses(lm: Lfm2, batch: Batch) -> Tensor:
-    """Mean cross-entropy of each codebook, nats, [K]; end_of_speech counts with the first."""
+def losses(lm: Lfm2, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy in nats of each codebook, [K] (end_of_speech with the first), and of the due symbol, []."""
     with torch.autocast("cpu", torch.bfloat16):
         hidden = lm.hidden(batch.ids_BT, batch.positions_BT, batch.speaker_BD)
         rows, frames, _ = batch.targets_BFK.shape
@@ -221,13 +243,16 @@ def losses(lm: Lfm2, batch: Batch) -> Tensor:
         logits = [
             lm.codebook_logits(hidden_BFKH[:, :, k].flatten(0, 1), k) for k in range(CODEBOOKS)
         ]
+        text = F.linear(
+            hidden_BFKH[:, :, 0].flatten(0, 1), lm.embed_tokens.weight[: lm.layout.base]
+        )
     targets = batch.targets_BFK.flatten(0, 1).unbind(1)
-    return torch.stack(
-        [
-            F.cross_entropy(x.float(), y, ignore_index=IGNORED)
-            for x, y in zip(logits, targets, strict=True)
-        ]
-    )
+    codes = [_cross_entropy(x, y) for x, y in zip(logits, targets, strict=True)]
+    return torch.stack(codes), _cross_entropy(text, batch.symbols_BF.flatten())
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits.float(), targets, ignore_index=IGNORED)
 
 
 class Trainer:
@@ -276,14 +301,14 @@ class Trainer:
         torch.save(kept, draft)
         os.replace(draft, self.checkpoint)
 
-    def train(self, batch: Batch, rate: float) -> Tensor:
-        """One step at this share of the peak rates. Returns the losses [K]."""
+    def train(self, batch: Batch, rate: float, reading: float = 0.0) -> Tensor:
+        """One step at this share of the peak rates. Returns the losses of the codebooks and the due symbol, [K + 1]."""
         for optimiser, peak in ((self._muon, PEAK_MATRIX_RATE), (self._adam, PEAK_RATE)):
             for group in optimiser.param_groups:
                 group["lr"] = peak * rate
-        loss_K = losses(self.lm, batch)
+        loss_K, symbol_loss = losses(self.lm, batch)
         self.lm.zero_grad(set_to_none=True)
-        loss_K.mean().backward()
+        (loss_K.mean() + reading * symbol_loss).backward()
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
         self._muon.step()
         self._adam.step()
@@ -294,12 +319,18 @@ class Trainer:
             keep = min(EMA_DECAY, (1 + self.step) / (10 + self.step)) ** 4
             for name, weight in self.lm.state_dict().items():
                 self.average[name].lerp_(weight, 1 - keep)
-        return loss_K.detach()
+        return torch.cat((loss_K, symbol_loss[None])).detach()
 
 
 def rate(step: int, progress: float) -> float:
     """The learning rate's share of its peak: warm-up, constant, then linearly down over the last part."""
     return min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - progress) / DECAY_SHARE))
+
+
+def reading_weight(progress: float) -> float:
+    """What the loss on the due symbol weighs at a point 0..1 of the training."""
+    full, none = READING_SHARE
+    return READING_WEIGHT * min(1.0, max(0.0, (none - progress) / (none - full)))
 
 
 @torch.no_grad()
@@ -324,7 +355,7 @@ def held_out_nll(
     def mean(rows: Sequence[Example]) -> NDArray[np.float64]:
         total = np.zeros(CODEBOOKS)
         for group in examples.batches(rows, 4096, random.Random(0)):
-            total += len(group) * losses(lm, examples.batch(group)).double().numpy()
+            total += len(group) * losses(lm, examples.batch(group))[0].double().numpy()
         return total / len(rows)
 
     return mean(right).tolist(), float(mean(wrong).mean())
@@ -395,7 +426,10 @@ def run(
             if i < trainer.batches_done:
                 continue
             batch = examples.batch(group, np.random.default_rng((seed, trainer.step)))
-            recent.append(trainer.train(batch, rate(trainer.step, trainer.seconds / 60 / minutes)))
+            progress = trainer.seconds / 60 / minutes
+            recent.append(
+                trainer.train(batch, rate(trainer.step, progress), reading_weight(progress))
+            )
             trainer.seconds = before_s + time.monotonic() - started
             if trainer.step % evaluate_every == 0 or trainer.seconds >= 60 * minutes:
                 _report(trainer, torch.stack(recent).mean(0), examples, held_out, folder)
@@ -410,7 +444,7 @@ def run(
 
 
 def _report(
-    trainer: Trainer, loss_K: Tensor, examples: Examples, held_out: Sequence[Spoken], folder: Path
+    trainer: Trainer, loss: Tensor, examples: Examples, held_out: Sequence[Spoken], folder: Path
 ) -> None:
     nll_K, wrong = held_out_nll(trainer.lm, examples, held_out)
     row = {
@@ -420,7 +454,8 @@ def _report(
         "minutes": round(trainer.seconds / 60, 2),
         "tokens": trainer.tokens,
         "tokens_per_s": round(trainer.tokens / trainer.seconds),
-        "train": [round(x, 3) for x in loss_K.tolist()],
+        "train": [round(x, 3) for x in loss[:CODEBOOKS].tolist()],
+        "due_symbol": round(loss[CODEBOOKS].item(), 3),
         "held_out": [round(x, 3) for x in nll_K],
         "held_out_mean": round(sum(nll_K) / CODEBOOKS, 3),
         "wrong_text_mean": round(wrong, 3),

@@ -82,7 +82,7 @@ def test_targets_are_the_codes_then_the_end_then_nothing(examples):
 def test_the_loss_is_the_one_of_full_logits_restricted_to_legal_tokens(tiny, examples):
     line = spoken(1)[0]
     batch = examples.batch([examples.example(line, tag=line.tag)])
-    got = recipe.losses(tiny, batch)
+    got, _ = recipe.losses(tiny, batch)
     assert batch.speaker_BD is not None
     logits = tiny.logits(batch.ids_BT[0], batch.speaker_BD[0])
     layout, first = tiny.layout, batch.num_prompt
@@ -103,6 +103,16 @@ def test_an_epoch_says_every_line_once_and_some_in_a_row(examples):
     groups = list(examples.batches(rows, 2048, random.Random(0)))
     assert sum(map(len, groups)) == len(rows)
     assert all(len({row.shape for row in group}) == 1 for group in groups)
+
+
+def test_the_due_symbols_walk_through_the_text_and_end_with_its_pause(examples):
+    example = examples.example(spoken(1)[0], tag="en_us")
+    due = recipe.due_symbols(example).tolist()
+    text = [i for i in example.ids[3:-4] if i != 0]
+    assert len(due) == len(example.codes_FK)
+    assert due[0] == text[0]
+    assert due[-1] == text[-1]
+    assert set(due) <= set(text)
 
 
 def test_corrupted_codes_are_still_codes_and_mostly_the_right_ones():
