@@ -23,9 +23,7 @@ from kani_npc.codec.network import Decoder, Encoder, NanoCodecConfig
 from kani_npc.codec.streaming import StreamingDecoder
 from kani_npc.errors import CodecError
 
-# Whole utterances are decoded in pieces of these sizes: activations stay in the cache, and the few shapes are
-# the ones that streams use, so their kernels exist already.
-PIECES = (8, 4, 2, 1)
+SERVING_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 class NanoCodec(nn.Module):
@@ -106,6 +104,8 @@ class NanoCodec(nn.Module):
 
     def serve(self, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Self:
         """For decoding from now on: on `device`, the decoder's large layers in `dtype`."""
+        if dtype not in SERVING_DTYPES:
+            raise CodecError(f"NanoCodec cannot decode in {dtype}; it can in {SERVING_DTYPES}")
         self.serving_dtype = dtype
         return self.to(device).eval().requires_grad_(False)
 
@@ -138,12 +138,7 @@ class NanoCodec(nn.Module):
         if self._whole is None:
             self._whole = self.streaming_decoder()
         state = self._whole.init_state(codes_BKF.shape[0])
-        pieces, start = [codes_BKF.new_zeros((codes_BKF.shape[0], 0), dtype=torch.float32)], 0
-        for size in PIECES:
-            while frames - start >= size:
-                pieces.append(self._whole(codes_BKF[..., start : start + size], state))
-                start += size
-        samples = torch.cat(pieces, dim=1)
+        samples = self._whole(codes_BKF, state)
         if valid is not None:
             samples *= valid.repeat_interleave(self.samples_per_frame, dim=1)
         return samples
