@@ -113,7 +113,8 @@ async def server(
 ) -> AsyncIterator[str]:
     """The gRPC server; yields the address it listens on.
 
-    At the end new calls are refused and health says NOT_SERVING, while running lines may finish for `drain_s`.
+    At the end new calls are refused and health says NOT_SERVING, while running lines may finish for `drain_s`; then
+    the synthesizer is closed.
     """
     calls, health_service = Calls(), health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
     grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
@@ -129,13 +130,12 @@ async def server(
     try:
         yield f"{settings.address.rpartition(':')[0]}:{port}"
     finally:
+        # Not grpc's own draining: it cancels a new call on an old connection without a word, turns health's probes
+        # away, and waits for health's watchers, who never leave by themselves.
         await health_service.enter_graceful_shutdown()
-        stopping = asyncio.create_task(grpc_server.stop(settings.drain_s))
-        await calls.wait_idle(settings.drain_s)
-        # `stop` waits for health's watchers too, who never leave by themselves.
-        await asyncio.wait([stopping], timeout=GOODBYE_S)
-        await grpc_server.stop(None)
-        await stopping
+        await calls.drain(settings.drain_s)
+        await synthesizer.close()  # lines that took too long end with a reason
+        await grpc_server.stop(GOODBYE_S)
 
 
 def check_address(settings: ServeSettings) -> None:

@@ -1,4 +1,5 @@
-"""What all calls of ours share: the request is parsed, the call is counted, whatever it raises becomes a status.
+"""What all calls of ours share: the request is parsed, the call is counted, whatever it raises becomes a status,
+and none is taken while the server drains.
 
 Knows no RPC by name. Health and reflection pass by.
 """
@@ -12,6 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
+from kani_npc.errors import EngineClosed
 from kani_npc.server.errors import MalformedRequest, to_status
 
 PACKAGE = "/kani_npc."
@@ -24,9 +26,11 @@ class Calls(grpc.aio.ServerInterceptor):
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._draining = False
 
-    async def wait_idle(self, timeout_s: float) -> None:
-        """Until no call runs, or so long."""
+    async def drain(self, timeout_s: float) -> None:
+        """From now on new calls are UNAVAILABLE; returns when no call runs, or after so long."""
+        self._draining = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout_s)
 
@@ -67,6 +71,8 @@ class Calls(grpc.aio.ServerInterceptor):
         self._running += 1
         self._idle.clear()
         try:
+            if self._draining:
+                raise EngineClosed("the server is shutting down; connect again in a moment")
             yield
         except Exception as error:
             status = rpc_status.to_status(to_status(error))
