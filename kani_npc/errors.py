@@ -4,6 +4,7 @@
     ├── InvalidUtterance      the request itself: empty or over-long text, bad sampling, unknown format
     ├── InvalidRecord         a voice, NPC, accent or lexicon that cannot be kept as it is
     │   └── BundleError       a voice file that cannot be read
+    ├── BadAudio              a recording that no voice can be made of; says which, and why
     ├── NotFound
     │   ├── VoiceNotFound
     │   ├── NpcNotFound
@@ -26,6 +27,7 @@
     │   └── CodecError        the codec cannot do what was asked
     ├── HubError              a hub name that could not be fetched
     ├── SettingsError         an option or environment variable that cannot be used, an address already taken
+    ├── EnrollmentFailed      the process that listens to recordings was lost; the service goes on
     ├── Overloaded            no room; says when to try again
     ├── EngineClosed          shutting down
     └── EngineFailed          our own fault; the stream ends, the service goes on
@@ -60,6 +62,15 @@ class BundleError(InvalidRecord):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, field="bundle")
+
+
+class BadAudio(KaniError):
+    """A recording that no voice can be made of. `reason` is a word of `speaker.recording`, `field` the clip: clips[0]."""
+
+    def __init__(self, message: str, *, reason: str, field: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
 
 
 class NotFound(KaniError):
@@ -152,6 +163,10 @@ class HubError(ModelError):
 
 class SettingsError(KaniError):
     """A setting that cannot be used: says which, and what it may be."""
+
+
+class EnrollmentFailed(KaniError):
+    """The process that listens to recordings ran out of memory or time, or died; only that enrolment is lost."""
 
 
 class Overloaded(KaniError):

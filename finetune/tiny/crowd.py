@@ -1,0 +1,159 @@
+"""More speakers than `tiny` has voices: what its speaker encoder learns to tell apart, and is judged on.
+
+The teachers' flite voices with many more vocal-tract scalings, and espeak-ng's variants, each over several accents so
+that an accent is not a speaker. Some scalings and some variants are held out entirely: nothing is trained on them.
+Knows teachers and lines; no encoder. A shard's content is a function of its name; one whose index exists is complete.
+
+Files of a shard, in the crowd's folder, with <name> = <speaker>-<number>:
+    <name>.pcm.npy   int16 [samples] at 22 050 Hz, all utterances one after the other
+    <name>.jsonl     one utterance a line, as in `data`; written last
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from finetune.tiny.lines import lines
+from finetune.tiny.teachers import Teacher, TeacherError, speak
+
+LINES_PER_SHARD = 20
+FLITE_SHARDS = 3
+ESPEAK_SHARDS = 1
+
+# The corpus has slt at 0.92, 1 and 1.10, rms at 0.88, 1 and 1.12, awb and kal16 at 1. The held-out ones lie between
+# trained ones, at two hundredths or more from each.
+_SCALINGS: dict[str, tuple[float, ...]] = {
+    "slt": (0.88, 0.96, 1.02, 1.08, 1.14),
+    "rms": (0.92, 0.97, 1.04, 1.08),
+    "awb": (0.88, 0.93, 0.97, 1.03, 1.10),
+    "kal16": (0.90, 0.98, 1.04, 1.10),
+}
+_HELD_OUT_SCALINGS: dict[str, float] = {"slt": 1.05, "rms": 0.95, "awb": 1.06, "kal16": 0.94}
+_TAGS = {"slt": "en_us", "rms": "en_us", "awb": "en_scot", "kal16": "en_us"}
+
+# Of espeak-ng 1.51, in its own spelling. Left out: whispers (no pitch to tell speakers by), `fast` (a pace), names with
+# spaces or of speakers that are not there, and the teachers' f2.
+_VARIANTS = (
+    "Alex Alicia Andrea Andy Annie AnxiousAndy Demonic Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
+    "Michael Mike Nguyen RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky UniRobot adam anika anikaRobot announcer "
+    "antonio aunty belinda benjamin boris caleb croak david ed edward edward2 f1 f3 f4 f5 grandma grandpa gustave "
+    "iven iven2 iven3 iven4 john kaukovalta klatt klatt2 klatt3 klatt4 klatt5 klatt6 linda m1 m2 m3 m4 m5 m6 m7 m8 "
+    "marcelo max michel miguel norbert pablo paul pedro quincy rob robert robosoft robosoft2 robosoft3 robosoft4 "
+    "robosoft5 robosoft6 robosoft7 robosoft8 sandro shelby steph steph2 steph3 travis victor zac"
+).split()
+_HELD_OUT_ONE_IN = 7
+_ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """One speaker of the crowd. `teachers` are the same one in several accents, which take turns."""
+
+    name: str
+    teachers: tuple[Teacher, ...]
+    is_held_out: bool
+
+    @property
+    def is_scaling(self) -> bool:
+        """Whether it is a teacher of the corpus with another vocal tract."""
+        return self.teachers[0].engine == "flite"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One utterance of a shard."""
+
+    tag: str
+    text: str
+    offset: int  # samples
+    samples: int
+
+
+def scaling(voice: str, stretch: float) -> str:
+    """The name of a flite voice with this scaling."""
+    return f"{voice}x{round(100 * stretch):03d}"
+
+
+def crowd() -> list[Speaker]:
+    """All of them, scalings first."""
+
+    def scaled(voice: str, stretch: float, held_out: bool) -> Speaker:
+        name = scaling(voice, stretch)
+        teacher = Teacher(name, name, _TAGS[voice], "flite", voice, 0.0, stretch=stretch)
+        return Speaker(name, (teacher,), held_out)
+
+    speakers = [scaled(v, k, held_out=False) for v, all_k in _SCALINGS.items() for k in all_k]
+    speakers += [scaled(v, k, held_out=True) for v, k in _HELD_OUT_SCALINGS.items()]
+    for i, variant in enumerate(_VARIANTS):
+        name = f"e-{variant}"
+        accents = tuple(
+            Teacher(name, name, accent, "espeak", f"{accent}+{variant}", 0.0) for accent in _ACCENTS
+        )
+        speakers.append(Speaker(name, accents, i % _HELD_OUT_ONE_IN == 3))
+    return speakers
+
+
+def read(folder: Path, speaker: Speaker) -> list[tuple[Said, NDArray[np.int16]]]:
+    """What a speaker has said so far, at 22 050 Hz."""
+    spoken: list[tuple[Said, NDArray[np.int16]]] = []
+    for index in sorted(folder.glob(f"{speaker.name}-*.jsonl")):
+        pcm = np.load(index.with_suffix(".pcm.npy"))
+        for row in index.read_text().splitlines():
+            said = Said(**json.loads(row))
+            spoken.append((said, pcm[said.offset : said.offset + said.samples]))
+    return spoken
+
+
+def run(folder: Path, *, processes: int = 2, shards: int | None = None) -> None:
+    """Makes the missing shards; `shards` are of each scaling, FLITE_SHARDS by default."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (number, speaker)
+        for speaker in crowd()
+        for number in range((shards or FLITE_SHARDS) if speaker.is_scaling else ESPEAK_SHARDS)
+    ]
+    # Everybody's first lines come first, so that a crowd that is not finished has all of them already.
+    jobs.sort(key=lambda job: job[0])
+    missing = [job for job in jobs if not (folder / f"{_name(*job)}.jsonl").exists()]
+    with ProcessPoolExecutor(processes) as pool:
+        running = [pool.submit(_make_shard, folder, *job) for job in missing]
+        for done in tqdm(as_completed(running), total=len(running), unit="shard", mininterval=5):
+            done.result()
+
+
+def _name(number: int, speaker: Speaker) -> str:
+    return f"{speaker.name}-{number:02d}"
+
+
+def _make_shard(folder: Path, number: int, speaker: Speaker) -> None:
+    name = _name(number, speaker)
+    texts: Sequence[str] = list(
+        islice(lines(zlib.crc32(name.encode()), held_out=speaker.is_held_out), LINES_PER_SHARD)
+    )
+    spoken: list[NDArray[np.float32]] = []
+    said: list[Said] = []
+    offset = 0
+    for i, text in enumerate(texts):
+        teacher = speaker.teachers[i % len(speaker.teachers)]
+        try:
+            samples = speak(teacher, text)
+        except TeacherError as error:
+            if "silent" not in str(error):
+                raise
+            continue
+        said.append(Said(teacher.tag, text, offset, len(samples)))
+        spoken.append(samples)
+        offset += len(samples)
+    np.save(folder / f"{name}.pcm.npy", np.round(np.concatenate(spoken) * 32_767).astype(np.int16))
+    unfinished = folder / f"{name}.part"
+    unfinished.write_text("".join(json.dumps(asdict(row)) + "\n" for row in said))
+    os.replace(unfinished, folder / f"{name}.jsonl")

@@ -1,0 +1,391 @@
+"""Trains the speaker encoder of `tiny` to tell the voices of the corpus and the crowd apart, by their log-mels.
+
+Additive-angular-margin softmax over the speakers, short crops, level-free input, noise and gentle equalisers put on in
+the log-mel domain. Speakers that sound alike are one speaker: espeak-ng has variants that hardly differ, and they are
+merged by how one line sounds before anything is trained, so that the encoder has no say in who is merged. A merged
+group with a held-out member is held out whole.
+
+Resumable and a function of the seed. Files in the recipe's folder:
+    crowd/mels.npz         log-mels of everybody (made once)
+    crowd/merged.json      who sounds like whom (made once)
+    speaker/               config.json, model.safetensors: the encoder as it ships
+    speaker/encoder.json   figures: equal error rates of held-out speakers
+    speaker/training.pt    checkpoint
+    embeddings.npz         voice ids and centroids [V, D] of the corpus' voices, and single utterances' embeddings
+
+Shapes: B rows, M bands, T frames, D embedding, S speakers.
+"""
+
+import json
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from finetune.tiny import crowd
+from finetune.tiny.crowd import Speaker
+from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
+from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
+
+SPACE = "tiny-1"
+STEPS = 4_000
+BATCH = 64
+PEAK_RATE = 3e-3
+SCALE, MARGIN = 24.0, 0.2
+CROP_FRAMES = (80, 200)  # a length a step; 10 ms each
+UTTERANCES_A_VOICE = 150  # of the corpus, for training
+HELD_OUT_A_VOICE = 60
+CENTROID_UTTERANCES = 60
+CHECKPOINT_EVERY = 500
+
+# espeak-ng is deterministic, so alike is told by one line: two variants are one speaker if it differs by less than
+# this over all bands and frames (root mean square, natural log / 3: 4.7 dB). Some are equal to the bit under two
+# names (klatt, klatt6, caleb) or nearly so (steph2, steph3); half of all pairs differ by more than 12 dB.
+ALIKE = 0.18
+ALIKE_LINE = "The old captain will bring nine golden apples to the river gate before the storm."
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One utterance as the encoder hears it."""
+
+    speaker: str
+    is_held_out: bool  # the speaker, or the line of a voice of the corpus
+    log_mels_MT: NDArray[np.float16]
+
+
+def run(folder: Path, *, steps: int = STEPS, threads: int = 1, seed: int = 0) -> dict[str, object]:
+    """Trains to the end of `steps`, or on from the checkpoint, and writes the figures."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    heard = everybody(folder)
+    merged = merge(folder)
+    training, held_out = _split(heard, merged)
+    print(
+        f"{len(training)} speakers to learn, {len(held_out)} held out; {len(merged)} names merged",
+        flush=True,
+    )
+    encoder = LogMelEncoder(LogMelConfig(SPACE))
+    seconds = _train(encoder, training, folder / "speaker" / "training.pt", steps, seed)
+    encoder.eval()
+    encoder.save(folder / "speaker")
+    figures = _judge(encoder, heard, training, held_out, seed) | {
+        "space": SPACE,
+        "steps": steps,
+        "training_minutes": round(seconds / 60, 1),
+        "parameters": sum(p.numel() for p in encoder.parameters()),
+        "bytes": (folder / "speaker" / "model.safetensors").stat().st_size,
+        "speakers_learned": len(training),
+        "merged": dict(sorted(merged.items())),
+    }
+    _write_embeddings(encoder, heard, folder / "embeddings.npz")
+    text = json.dumps(figures, indent=2) + "\n"
+    (folder / "speaker" / "encoder.json").write_text(text)
+    print(text, flush=True)
+    return figures
+
+
+# --- who there is ------------------------------------------------------------------------------------------------
+
+
+def everybody(folder: Path) -> list[Heard]:
+    """The log-mels of corpus and crowd: from their cache, or made."""
+    cache = folder / "crowd" / "mels.npz"
+    if not cache.exists():
+        heard = _hear(folder)
+        unfinished = cache.with_name("mels.part.npz")
+        np.savez(
+            unfinished,
+            speaker=np.array([h.speaker for h in heard]),
+            held_out=np.array([h.is_held_out for h in heard]),
+            frames=np.array([h.log_mels_MT.shape[1] for h in heard]),
+            log_mels=np.concatenate([h.log_mels_MT for h in heard], axis=1),
+        )
+        os.replace(unfinished, cache)
+    with np.load(cache) as file:
+        pieces = np.split(file["log_mels"], np.cumsum(file["frames"])[:-1], axis=1)
+        rows = zip(file["speaker"], file["held_out"], pieces, strict=True)
+        return [Heard(str(name), bool(h), np.ascontiguousarray(x)) for name, h, x in rows]
+
+
+def _hear(folder: Path) -> list[Heard]:
+    from finetune.tiny.data import shards  # brings pyworld, which only making the corpus needs
+
+    encoder = LogMelEncoder(LogMelConfig(SPACE))
+
+    def log_mels(samples: NDArray[np.float32]) -> NDArray[np.float16]:
+        resampled = soxr.resample(samples, SAMPLE_RATE_HZ, encoder.sample_rate_hz)
+        return encoder.log_mels(torch.from_numpy(resampled)).numpy().astype(np.float16)
+
+    heard: list[Heard] = []
+    counts: dict[tuple[str, bool], int] = defaultdict(int)
+    for shard in tqdm(shards(folder / "corpus"), unit="shard", mininterval=5):
+        limit = HELD_OUT_A_VOICE if shard.is_held_out else UTTERANCES_A_VOICE
+        for utterance in shard.utterances:
+            key = (utterance.voice, shard.is_held_out)
+            if counts[key] < limit:
+                counts[key] += 1
+                sound = log_mels(shard.samples(utterance))
+                heard.append(Heard(utterance.voice, shard.is_held_out, sound))
+    for speaker in tqdm(crowd.crowd(), unit="speaker", mininterval=5):
+        for _, pcm in crowd.read(folder / "crowd", speaker):
+            sound = log_mels((pcm / 32_768).astype(np.float32))
+            heard.append(Heard(speaker.name, speaker.is_held_out, sound))
+    return heard
+
+
+def merge(folder: Path) -> dict[str, str]:
+    """Names of espeak-ng variants that sound like another one or like a voice of the corpus, and that other's name."""
+    cache = folder / "crowd" / "merged.json"
+    if cache.exists():
+        return json.loads(cache.read_text())
+    encoder = LogMelEncoder(LogMelConfig(SPACE))
+    voices = [Speaker(t.voice, (t,), False) for t in TEACHERS if t.engine == "espeak"][:1]
+    said: dict[str, Tensor] = {}
+    for speaker in [*voices, *(s for s in crowd.crowd() if not s.is_scaling)]:
+        samples = speak(speaker.teachers[0], ALIKE_LINE)
+        samples = soxr.resample(samples, SAMPLE_RATE_HZ, encoder.sample_rate_hz)
+        log_mels_1MT = encoder.log_mels(torch.from_numpy(samples))[None]
+        said[speaker.name] = F.interpolate(
+            log_mels_1MT, size=240, mode="linear"
+        )  # some speak faster
+    merged: dict[str, str] = {}
+    for name, sound in said.items():
+        for first in said:
+            if first == name:
+                break
+            if first not in merged and (said[first] - sound).square().mean().sqrt() < ALIKE:
+                merged[name] = first
+                break
+    cache.write_text(json.dumps(merged, indent=2) + "\n")
+    return merged
+
+
+def _split(
+    heard: Sequence[Heard], merged: Mapping[str, str]
+) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]:
+    """Utterances of the speakers to learn from, and of those held out."""
+    members = {speaker.name: speaker for speaker in crowd.crowd()}
+    held_names = {
+        merged.get(name, name) for name, speaker in members.items() if speaker.is_held_out
+    } & members.keys()  # like a voice of the corpus: not held out after all
+    training: dict[str, list[Tensor]] = defaultdict(list)
+    held_out: dict[str, list[Tensor]] = defaultdict(list)
+    for h in heard:
+        name = merged.get(h.speaker, h.speaker)
+        sound = torch.from_numpy(h.log_mels_MT)
+        if h.speaker in members:
+            (held_out if name in held_names else training)[name].append(sound)
+        elif not h.is_held_out:
+            training[name].append(sound)
+    return training, held_out
+
+
+# --- learning ----------------------------------------------------------------------------------------------------
+
+
+def _train(
+    encoder: LogMelEncoder,
+    training: Mapping[str, Sequence[Tensor]],
+    checkpoint: Path,
+    steps: int,
+    seed: int,
+) -> float:
+    """Returns the seconds it took, earlier runs included."""
+    speakers = list(training.values())
+    centres = nn.Parameter(0.1 * torch.randn(len(speakers), encoder.config.dim))
+    optimiser = torch.optim.AdamW([*encoder.parameters(), centres], PEAK_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, PEAK_RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
+    )
+    step, before_s = 0, 0.0
+    if checkpoint.exists():
+        kept = torch.load(checkpoint, weights_only=True)
+        encoder.load_state_dict(kept["encoder"])
+        centres.data.copy_(kept["centres"])
+        optimiser.load_state_dict(kept["optimiser"])
+        schedule.load_state_dict(kept["schedule"])
+        step, before_s = kept["step"], kept["seconds"]
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    encoder.train()
+    started = time.monotonic()
+    with tqdm(total=steps, initial=step, mininterval=5) as progress:
+        while step < steps:
+            rng = random.Random(f"{seed}/{step}")
+            crops_BMT, label_B = _batch(speakers, rng)
+            noise = torch.Generator().manual_seed(rng.getrandbits(62))
+            out_BD = encoder(augmented(crops_BMT, noise))
+            cosine_BS = out_BD @ F.normalize(centres, dim=1).T
+            loss = F.cross_entropy(_with_margin(cosine_BS, label_B), label_B)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            step += 1
+            progress.update()
+            if step % 100 == 0:
+                right = (cosine_BS.argmax(1) == label_B).float().mean()
+                progress.set_postfix_str(f"loss {loss.item():.2f}, right {right:.0%}")
+            if step % CHECKPOINT_EVERY == 0 or step == steps:
+                kept = {
+                    "encoder": encoder.state_dict(),
+                    "centres": centres.data,
+                    "optimiser": optimiser.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "step": step,
+                    "seconds": before_s + time.monotonic() - started,
+                }
+                draft = checkpoint.with_suffix(".part")
+                torch.save(kept, draft)
+                os.replace(draft, checkpoint)
+    return before_s + time.monotonic() - started
+
+
+def _batch(speakers: Sequence[Sequence[Tensor]], rng: random.Random) -> tuple[Tensor, Tensor]:
+    """Crops of one length, [B, M, T], and who speaks in them, [B]."""
+    length = rng.randint(*CROP_FRAMES)
+    labels = [rng.randrange(len(speakers)) for _ in range(BATCH)]
+    crops: list[Tensor] = []
+    for label in labels:
+        pieces = [rng.choice(speakers[label])]
+        while (
+            sum(piece.shape[1] for piece in pieces) < length
+        ):  # two lines, as in a longer recording
+            pieces.append(rng.choice(speakers[label]))
+        whole = torch.cat(pieces, dim=1)
+        first = rng.randrange(whole.shape[1] - length + 1)
+        crops.append(whole[:, first : first + length])
+    return torch.stack(crops).float(), torch.tensor(labels)
+
+
+def augmented(crops_BMT: Tensor, noise: torch.Generator) -> Tensor:
+    """As if heard through another microphone (a smooth curve over the bands) in a room that is not silent.
+
+    Level needs nothing: `log_mels` takes it out.
+    """
+    rows, bands, _ = crops_BMT.shape
+    knots_B1K = 0.12 * torch.randn(rows, 1, 6, generator=noise)  # natural log / 3: 3 dB
+    curve_BM = F.interpolate(knots_B1K, size=bands, mode="linear", align_corners=True)[:, 0]
+    curve_BM *= (torch.rand(rows, 1, generator=noise) < 0.7).float()
+    x_BMT = crops_BMT + curve_BM[:, :, None]
+    # Noise from 60 to 15 dB below the loudest band, its spectrum falling a little: magnitudes add as powers do.
+    under_dB = 15 + 45 * torch.rand(rows, 1, 1, generator=noise)
+    tilt_M1 = torch.linspace(1.0, -1.0, bands)[:, None] * torch.rand(rows, 1, 1, generator=noise)
+    level = x_BMT.amax((1, 2), keepdim=True) - under_dB * 0.1151 / 3 + tilt_M1 / 3
+    flutter = 0.15 * torch.randn(x_BMT.shape, generator=noise)
+    x_BMT = torch.logaddexp(6 * x_BMT, 6 * (level + flutter)) / 6
+    return x_BMT - x_BMT.mean((1, 2), keepdim=True)
+
+
+def _with_margin(cosine_BS: Tensor, label_B: Tensor) -> Tensor:
+    """The right speaker's angle is made larger by MARGIN: it must win by that much (ArcFace, 1801.07698)."""
+    right_B = cosine_BS.gather(1, label_B[:, None]).clamp(-1 + 1e-6, 1 - 1e-6)
+    harder_B = (right_B.acos() + MARGIN).clamp_max(torch.pi).cos()
+    return SCALE * cosine_BS.scatter(1, label_B[:, None], harder_B)
+
+
+# --- judging -----------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def embeddings(encoder: LogMelEncoder, utterances: Sequence[Tensor]) -> Tensor:
+    """One by one, as serving does: [U, D]."""
+    return torch.cat([encoder(sound.float()[None]) for sound in utterances])
+
+
+def equal_error_rate(
+    same: NDArray[np.float64], different: NDArray[np.float64]
+) -> tuple[float, float]:
+    """(rate, threshold) at which as many pairs of one speaker are refused as pairs of two are accepted."""
+    thresholds = np.sort(np.concatenate([same, different]))
+    refused = np.searchsorted(np.sort(same), thresholds) / len(same)
+    accepted = 1 - np.searchsorted(np.sort(different), thresholds) / len(different)
+    at = int(np.abs(refused - accepted).argmin())
+    return float((refused[at] + accepted[at]) / 2), float(thresholds[at])
+
+
+def _rates(groups: Sequence[Tensor]) -> dict[str, float]:
+    """Equal error rate over all pairs of utterances of these speakers [U, D]."""
+    all_UD = torch.cat(list(groups)).double()
+    label_U = torch.repeat_interleave(
+        torch.arange(len(groups)), torch.tensor([len(g) for g in groups])
+    )
+    cosine = (all_UD @ all_UD.T).numpy()
+    pairs = np.triu_indices(len(label_U), 1)
+    is_same = (label_U[:, None] == label_U).numpy()[pairs]
+    same, different = cosine[pairs][is_same], cosine[pairs][~is_same]
+    rate, threshold = equal_error_rate(same, different)
+    return {
+        "speakers": len(groups),
+        "utterances": len(label_U),
+        "equal_error_rate": round(rate, 4),
+        "threshold": round(threshold, 3),
+        "same_mean": round(float(same.mean()), 3),
+        "same_5_percent": round(float(np.quantile(same, 0.05)), 3),
+        "different_mean": round(float(different.mean()), 3),
+        "different_99_percent": round(float(np.quantile(different, 0.99)), 3),
+    }
+
+
+def _judge(
+    encoder: LogMelEncoder,
+    heard: Sequence[Heard],
+    training: Mapping[str, Sequence[Tensor]],
+    held_out: Mapping[str, Sequence[Tensor]],
+    seed: int,
+) -> dict[str, object]:
+    rng = random.Random(seed)
+
+    def rates(speakers: Mapping[str, Sequence[Tensor]]) -> dict[str, float]:
+        some = [rng.sample(list(u), min(20, len(u))) for u in speakers.values()]
+        return _rates([embeddings(encoder, u) for u in some])
+
+    voices: dict[str, list[Tensor]] = defaultdict(list)
+    unmerged: dict[str, list[Tensor]] = defaultdict(list)
+    names = {speaker.name for speaker in crowd.crowd() if speaker.is_held_out}
+    for h in heard:
+        if h.is_held_out and h.speaker not in names:
+            voices[h.speaker].append(torch.from_numpy(h.log_mels_MT))
+        elif h.speaker in names:
+            unmerged[h.speaker].append(torch.from_numpy(h.log_mels_MT))
+    scalings = {name: u for name, u in held_out.items() if not name.startswith("e-")}
+    return {
+        "held_out_speakers": rates(held_out),
+        "held_out_speakers_without_merging": rates(unmerged),
+        "held_out_scalings_and_voices": rates(scalings | voices),
+        "voices_on_held_out_lines": rates(voices),
+        "learned_speakers": rates(training),
+    }
+
+
+def _write_embeddings(encoder: LogMelEncoder, heard: Sequence[Heard], path: Path) -> None:
+    """Centroids from lines that were trained on, singles from lines that were not."""
+    ids = list(dict.fromkeys(teacher.voice for teacher in TEACHERS))
+    centroids, singles, single_ids = [], [], []
+    for voice in ids:
+        own = [h for h in heard if h.speaker == voice]
+        learned = [torch.from_numpy(h.log_mels_MT) for h in own if not h.is_held_out]
+        fresh = [torch.from_numpy(h.log_mels_MT) for h in own if h.is_held_out]
+        stride = max(1, len(learned) // CENTROID_UTTERANCES)  # all accents of a voice
+        centroids.append(F.normalize(embeddings(encoder, learned[::stride]).mean(0), dim=0))
+        singles.append(embeddings(encoder, fresh))
+        single_ids += [voice] * len(fresh)
+    np.savez(
+        path,
+        voice=np.array(ids),
+        centroid=torch.stack(centroids).numpy(),
+        utterance_voice=np.array(single_ids),
+        utterance=torch.cat(singles).numpy(),
+        space=np.array(SPACE),
+    )
