@@ -30,6 +30,7 @@ class MalformedRequest(errors.KaniError):
 STATUS: dict[type[errors.KaniError], int] = {
     errors.InvalidUtterance: code_pb2.INVALID_ARGUMENT,
     errors.InvalidRecord: code_pb2.INVALID_ARGUMENT,
+    errors.BadAudio: code_pb2.INVALID_ARGUMENT,
     MalformedRequest: code_pb2.INVALID_ARGUMENT,
     errors.NotFound: code_pb2.NOT_FOUND,
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
@@ -40,6 +41,7 @@ STATUS: dict[type[errors.KaniError], int] = {
     errors.StoreUnavailable: code_pb2.UNAVAILABLE,
     errors.EngineClosed: code_pb2.UNAVAILABLE,
     errors.EngineFailed: code_pb2.INTERNAL,
+    errors.EnrollmentFailed: code_pb2.INTERNAL,
     errors.KaniError: code_pb2.INTERNAL,
 }
 DRAINED_RETRY_S = 1.0  # another replica answers at once; this one's successor within a moment
@@ -54,7 +56,7 @@ def to_status(error: Exception) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
     details: list[Message] = [info]
     match error:
-        case errors.InvalidUtterance() | errors.InvalidRecord():
+        case errors.InvalidUtterance() | errors.InvalidRecord() | errors.BadAudio():
             violation = error_details_pb2.BadRequest.FieldViolation(
                 field=error.field, description=str(error)
             )
