@@ -124,6 +124,11 @@ class VoiceRecord(Record):
     def ref(self) -> str:
         return f"{self.id}@{self.revision}"
 
+    @property
+    def parts(self) -> set[str]:
+        """The large parts that it names."""
+        return {name for name in (self.lora, self.codec_delta, *self.clips) if name is not None}
+
     @classmethod
     def builtin(cls, voice: Voice) -> "VoiceRecord":
         """A voice that came with the model."""

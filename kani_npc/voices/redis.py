@@ -15,6 +15,7 @@ Redis runs alone and whole.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from kani_npc.errors import InvalidRecord, SettingsError, StoreUnavailable
 from kani_npc.voices.artefacts import ArtefactFolder, missing
 from kani_npc.voices.store import SCHEMA, Change, Lost, Resumed, Row, Signal, Write
+
+log = logging.getLogger(__name__)
 
 MAX_ARTEFACT_BYTES = 16 * 2**20  # larger ones belong into a folder
 _CONNECT_S = 1.0
@@ -106,6 +109,7 @@ class RedisStore:
             raise SettingsError(f"the store must be redis://host:port/db: {wrong}") from None
         try:
             await store._check_schema()
+            await store._look_around()
         except BaseException:
             await store.close()
             raise
@@ -119,6 +123,22 @@ class RedisStore:
             raise SettingsError(
                 f"this Redis holds records of another version (schema {found!r}, not {SCHEMA}); "
                 "give another database"
+            )
+
+    async def _look_around(self) -> None:
+        """What an operator would rather hear before the first loss than after it."""
+        try:
+            about: dict[str, Any] = await _answer(self._redis.info("everything"))
+        except RedisError:  # managed ones may not tell
+            return
+        if not about.get("aof_enabled"):
+            log.warning(
+                "this Redis keeps no append-only file: acknowledged writes can be lost with it; "
+                "set appendonly yes"
+            )
+        if about.get("maxmemory") and about.get("maxmemory_policy") != "noeviction":
+            log.warning(
+                "this Redis may evict voices when its memory is full; set maxmemory-policy noeviction"
             )
 
     async def read(self, project: str, kind: str, id: str) -> Row | None:
@@ -227,8 +247,9 @@ class RedisStore:
                 async for signal in _listen(pubsub):
                     heard = True
                     yield signal
-            except (RedisError, OSError):
+            except (RedisError, OSError) as wrong:
                 if heard:
+                    log.warning("the voice store is away: %s", wrong)
                     yield Lost()
             finally:
                 await pubsub.aclose()

@@ -211,12 +211,16 @@ class Registry:
 
     async def create(self, project: str, record: R, *, request_id: str = "") -> R:
         """Raises `AlreadyExists`, and what `cast` would raise for it."""
-        if self._builtin_record(type(record), record.id):
-            raise AlreadyExists(f"{record.KIND} {record.id!r} came with the model", current="")
-        await self._check(project, record, None)
+        await self.check_new(project, record)
         return self._wrote(
             project, await self.records.create(project, record, request_id=request_id)
         )
+
+    async def check_new(self, project: str, record: Record) -> None:
+        """Raises what `create` would, but for an id that is taken in the store: for what is costly to prepare."""
+        if self._builtin_record(type(record), record.id):
+            raise AlreadyExists(f"{record.KIND} {record.id!r} came with the model", current="")
+        await self._check(project, record, None)
 
     async def blend(
         self,
@@ -264,9 +268,27 @@ class Registry:
         )
 
     async def delete(self, kind: type[Record], project: str, id: str, *, etag: str = "") -> None:
+        """With its revisions and, for a voice, the large parts that no other voice has."""
         self._check_writable(kind, id)
+        parts = await self._parts(project, id) if kind is VoiceRecord else set()
         await self.records.delete(kind, project, id, etag=etag)
         self._cache.forget(project, kind, id)
+        if parts:
+            async for voice in self.records.all(VoiceRecord, project):
+                parts -= voice.parts
+            for sha256 in parts:
+                await self.records.delete_artefact(project, sha256)
+
+    async def _parts(self, project: str, id: str) -> set[str]:
+        """Of the voice in all its revisions."""
+        parts: set[str] = set()
+        token = ""
+        while True:
+            page = await self.records.revisions(VoiceRecord, project, id, page_token=token)
+            for voice in page.records:
+                parts |= voice.parts
+            if not (token := page.next_page_token):
+                return parts
 
     async def roll_back(
         self, kind: type[V], project: str, id: str, revision: int, *, etag: str = ""

@@ -104,7 +104,7 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(worker, work)
         except (sqlite3.Error, OSError) as wrong:
-            raise StoreUnavailable(f"the voice store cannot be used: {wrong}") from wrong
+            raise _unavailable(wrong) from wrong
 
     async def _read(self, sql: str, *values: object) -> list[tuple]:
         return await self._run(self._reader, lambda: self._read_db.execute(sql, values).fetchall())
@@ -201,7 +201,7 @@ class SqliteStore:
         try:  # beside the reader: a line does not wait for a large file
             return await asyncio.to_thread(self._artefacts.get, project, sha256)
         except OSError as wrong:
-            raise StoreUnavailable(f"a part of a voice cannot be read: {wrong}") from wrong
+            raise _unavailable(wrong) from wrong
 
     async def delete_artefact(self, project: str, sha256: str) -> None:
         await self._run(self._writer, lambda: self._artefacts.delete(project, sha256))
@@ -251,6 +251,12 @@ class SqliteStore:
         for name in ("_read_db", "_write_db"):
             if db := getattr(self, name, None):
                 db.close()
+
+
+def _unavailable(wrong: sqlite3.Error | OSError) -> StoreUnavailable:
+    # An OSError's own text has the path in it, which is nobody's business out there.
+    reason = wrong.strerror if isinstance(wrong, OSError) else str(wrong)
+    return StoreUnavailable(f"the voice store cannot be used: {reason}")
 
 
 def _enter_wal(db: sqlite3.Connection) -> None:

@@ -1,0 +1,116 @@
+"""Voices from one server to another, and what of them is counted and cleared away."""
+
+import io
+from hashlib import sha256
+
+import pytest
+import torch
+
+from kani_npc.errors import (
+    ArtefactMissing,
+    BundleError,
+    ConsentRequired,
+    ConsentRevoked,
+    InvalidRecord,
+    SpaceMismatch,
+    StoreUnavailable,
+)
+from kani_npc.voices.encoding import content_hash
+from kani_npc.voices.meter import UsageMeter
+from kani_npc.voices.records import Npc, VoiceRecord, VoiceSource
+from kani_npc.voices.transfer import export_voice, import_voice
+from kani_npc.voices.usage import Usage
+from tests.support.registry import P, open_registry
+from tests.support.voices import SYNTHETIC, granted, voice
+
+CLIP = b"a recording" * 50
+CLIP_NAME = sha256(CLIP).hexdigest()
+
+
+async def test_a_voice_moves_to_another_server_and_sounds_the_same(
+    store_url: str, tmp_path
+) -> None:
+    async with open_registry(store_url) as here, open_registry(str(tmp_path / "b.db")) as there:
+        await here.records.put_artefact(P, CLIP)
+        sent = await here.create(P, voice(consent=granted(), clips=(CLIP_NAME,), tag="en_scou"))
+        data = await export_voice(here, P, "guard", with_clips=True)
+        with pytest.raises(ConsentRequired):
+            await import_voice(there, "new", data, consent=None)
+        with pytest.raises(ArtefactMissing):
+            await there.records.get_artefact("new", CLIP_NAME)
+        got = await import_voice(there, "new", data, id="other", consent=SYNTHETIC, request_id="r")
+        assert content_hash(got) == content_hash(sent)
+        assert (got.id, got.revision, got.source) == ("other", 1, VoiceSource.IMPORTED)
+        assert await there.records.get_artefact("new", CLIP_NAME) == CLIP
+        again = await import_voice(
+            there, "new", data, id="other", consent=SYNTHETIC, request_id="r"
+        )
+        assert again == got
+        await here.revoke(P, "guard")
+        with pytest.raises(ConsentRevoked):
+            await export_voice(here, P, "guard@1")
+
+
+async def test_a_published_voice_is_imported_under_a_name_and_a_space(tmp_path) -> None:
+    file = io.BytesIO()
+    torch.save(torch.randn(1, 16), file)
+    data = file.getvalue()
+    async with open_registry(str(tmp_path / "voices.db")) as registry:
+        for missing in ({"id": "anna"}, {"space": "test-space"}):
+            with pytest.raises(InvalidRecord):
+                await import_voice(registry, P, data, consent=SYNTHETIC, **missing)
+        with pytest.raises(SpaceMismatch):
+            await import_voice(registry, P, data, id="anna", space="other", consent=SYNTHETIC)
+        await import_voice(registry, P, data, id="anna", space="test-space", consent=SYNTHETIC)
+        assert (await registry.cast(P, voice="anna")).voice.embedding is not None
+        with pytest.raises(BundleError):
+            await import_voice(registry, P, b"RIFF", id="x", consent=SYNTHETIC)
+
+
+async def test_a_deleted_voice_takes_its_recordings_along_unless_another_has_them(
+    store_url: str,
+) -> None:
+    async with open_registry(store_url) as registry:
+        own = await registry.records.put_artefact(P, b"own")
+        shared = await registry.records.put_artefact(P, b"shared")
+        await registry.create(P, voice("one", clips=(own, shared)))
+        await registry.create(P, voice("two", clips=(shared,)))
+        await registry.delete(VoiceRecord, P, "one")
+        assert await registry.records.get_artefact(P, shared) == b"shared"
+        with pytest.raises(ArtefactMissing):
+            await registry.records.get_artefact(P, own)
+
+
+async def test_spoken_lines_are_in_the_ledger_when_the_meter_is_closed(store_url: str) -> None:
+    async with open_registry(store_url) as registry:
+        await registry.create(P, voice())
+        await registry.create(P, Npc(id="captain", voice="guard"))
+        async with UsageMeter(registry.records, flush_s=60) as meter:
+            for seconds in (1.0, 2.5):
+                meter.add(await registry.cast(P, npc="captain"), seconds)
+            meter.add(await registry.cast(P, voice="guard"), 4.0, Usage.RENDERED)
+            meter.add(await registry.cast("other"), 1.0)
+        entries = [
+            (e.voice, e.revision, e.npc, e.lines, e.seconds, e.usage)
+            async for e in registry.records.usage(P)
+        ]
+        assert entries == [
+            ("guard", 1, "captain", 2, 3.5, Usage.LIVE),
+            ("guard", 1, "", 1, 4.0, Usage.RENDERED),
+        ]
+        assert [e.voice async for e in registry.records.usage("other")] == ["mara"]
+
+
+@pytest.mark.redis
+async def test_the_meter_counts_on_while_redis_is_away(redis_server) -> None:
+    async with open_registry(redis_server.url) as registry:
+        cast = await registry.cast(P)
+        async with UsageMeter(registry.records, flush_s=60) as meter:
+            meter.add(cast, 1.0)
+            redis_server.kill()
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable):
+                    await meter.flush()
+                meter.add(cast, 1.0)
+            redis_server.start()
+        assert [e.lines async for e in registry.records.usage(P)] == [1, 1, 1]
