@@ -42,7 +42,7 @@ class NanoCodec(nn.Module):
         self.num_codebooks = self.config.num_groups
         self.codebook_size = self.quantizer.codebook_size
         self.serving_dtype = torch.float32
-        self._whole: StreamingDecoder | None = None
+        self._packed: StreamingDecoder | None = None
 
     # --- files
 
@@ -110,8 +110,12 @@ class NanoCodec(nn.Module):
         return self.to(device).eval().requires_grad_(False)
 
     def streaming_decoder(self) -> StreamingDecoder:
-        """A decoder for streams, with the decoder's weights as they are now."""
-        return StreamingDecoder(self.decoder, self.quantizer, self.serving_dtype)
+        """A decoder for streams. It keeps a packed copy of the weights, the same one until they change:
+        after an optimiser's steps call `eval`, as before any decoding.
+        """
+        if self._packed is None:
+            self._packed = StreamingDecoder(self.decoder, self.quantizer, self.serving_dtype)
+        return self._packed
 
     def decode(self, codes_KF: Tensor) -> Tensor:
         """Codes [K, F] -> samples [F * samples_per_frame] float32. Raises `CodecError` for codes that are none."""
@@ -135,10 +139,8 @@ class NanoCodec(nn.Module):
             valid = self._valid(frames_B, codes_BKF.shape[0], frames)
             codes_BKF = torch.where(valid[:, None], codes_BKF, 0)
         self.quantizer.check(codes_BKF)
-        if self._whole is None:
-            self._whole = self.streaming_decoder()
-        state = self._whole.init_state(codes_BKF.shape[0])
-        samples = self._whole(codes_BKF, state)
+        decoder = self.streaming_decoder()
+        samples = decoder(codes_BKF, decoder.init_state(codes_BKF.shape[0]))
         if valid is not None:
             samples *= valid.repeat_interleave(self.samples_per_frame, dim=1)
         return samples
@@ -199,12 +201,16 @@ class NanoCodec(nn.Module):
             else torch.device("cpu")
         )
 
-    # Switching between training and serving, and moving, makes the packed copy of the weights stale.
+    # What may have changed the weights makes the packed copy stale.
 
     def train(self, mode: bool = True) -> Self:
-        self._whole = None
+        self._packed = None
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        self._whole = None
+        self._packed = None
         return super()._apply(fn, recurse)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        self._packed = None
+        return super().load_state_dict(*args, **kwargs)

@@ -81,7 +81,8 @@ class StreamingDecoder:
 
     Copies the decoder's weights as they are now. `dtype` is that of the residual convolutions, where all the time
     goes: float32 is exact; with bfloat16 they are twice as fast, and the noise is 49 dB below the (synthetic)
-    sound. What they are added to stays float32: in bfloat16 throughout, the noise rises by 12 dB.
+    sound. What they are added to stays float32: in bfloat16 throughout, the noise rises by 12 dB. On a GPU float32 is
+    exact only where torch.backends.cudnn.allow_tf32 is off, which is the process's to decide.
     """
 
     def __init__(

@@ -162,3 +162,15 @@ def test_training_changes_what_is_decoded_next(miniature_codec, tmp_path):
     assert not torch.equal(before, after)
     plain = codec.decoder(codec.quantizer.decode(codes[None]))[0]
     assert torch.allclose(after, plain.detach(), atol=TOLERANCE)
+
+
+def test_streams_and_whole_utterances_share_one_packed_copy(miniature_codec):
+    state = {key: value.clone() for key, value in miniature_codec.state_dict().items()}
+    codec = NanoCodec.from_state(miniature_codec.config, state, "a copy").serve()
+    decoder = codec.streaming_decoder()
+    codes = torch.zeros(2, 3, dtype=torch.long)
+    before = codec.decode(codes)
+    assert codec.streaming_decoder() is decoder
+    codec.load_state_dict({key: 0.5 * value for key, value in state.items()})
+    assert codec.streaming_decoder() is not decoder
+    assert not torch.equal(codec.decode(codes), before)
