@@ -7,7 +7,8 @@ and no tensors.
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,17 @@ class BuiltinVoices:
         try:
             return self._voice_by_id[id]
         except KeyError:
-            raise VoiceNotFound(f"no voice {id[:64]!r}; GetServerInfo lists the voices") from None
+            raise VoiceNotFound(
+                f"no voice {id[:64]!r}; GetServerInfo lists the voices ({_some(self._voice_by_id)})"
+            ) from None
 
     def accent(self, name: str) -> AccentPreset:
         """Raises `AccentNotFound`."""
         try:
             return self._accent_by_name[name]
         except KeyError:
-            what = "GetServerInfo lists the accents" if self.accents else "this model knows none"
+            ids = _some([a.id for a in self.accents])
+            what = f"GetServerInfo lists the accents ({ids})" if ids else "this model knows none"
             raise AccentNotFound(f"no accent {name[:64]!r}; {what}") from None
 
     def accent_of(self, voice: Voice) -> AccentPreset | None:
@@ -89,6 +93,12 @@ def load_voices(folder: Path, *, languages: Sequence[str], speaker_space: str) -
         raise ModelError(f"{path}: {missing.args[0]!r} is missing") from None
     except (ValueError, TypeError, AttributeError, VoiceNotFound, AccentNotFound) as wrong:
         raise ModelError(f"{path}: {wrong}") from wrong
+
+
+def _some(ids: Iterable[str]) -> str:
+    """The first few, for a line that somebody reads."""
+    first = list(islice(ids, 13))
+    return ", ".join(first[:12] + ["..."] * (len(first) > 12))
 
 
 def _accent_id(tag: str) -> str:
