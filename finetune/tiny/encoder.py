@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,15 @@ from tqdm import tqdm
 from finetune.tiny import crowd
 from finetune.tiny.crowd import Speaker
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
-from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
+from kani_npc.speaker.log_mel import HIGHEST_HZ, LOWEST_HZ, LogMelConfig, LogMelEncoder, hz, mel
 
 SPACE = "tiny-1"
 STEPS = 4_000
 BATCH = 64
+# Each espeak-ng speaker is learned five times, its spectrum (pitch and formants) scaled by these: four more speakers.
+# The flite voices have real scalings, close enough to each other to be told apart by a hair.
+WARPS = (1.0, 0.84, 0.92, 1.09, 1.19)
+FLITE_SHARE = 0.3  # of the crops
 PEAK_RATE = 3e-3
 SCALE, MARGIN = 24.0, 0.2
 CROP_FRAMES = (80, 200)  # a length a step; 10 ms each
@@ -203,8 +208,8 @@ def _train(
     seed: int,
 ) -> float:
     """Returns the seconds it took, earlier runs included."""
-    speakers = list(training.values())
-    centres = nn.Parameter(0.1 * torch.randn(len(speakers), encoder.config.dim))
+    classes = _classes(training)
+    centres = nn.Parameter(0.1 * torch.randn(len(classes), encoder.config.dim))
     optimiser = torch.optim.AdamW([*encoder.parameters(), centres], PEAK_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, PEAK_RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
@@ -223,7 +228,7 @@ def _train(
     with tqdm(total=steps, initial=step, mininterval=5) as progress:
         while step < steps:
             rng = random.Random(f"{seed}/{step}")
-            crops_BMT, label_B = _batch(speakers, rng)
+            crops_BMT, label_B = _batch(classes, rng)
             noise = torch.Generator().manual_seed(rng.getrandbits(62))
             out_BD = encoder(augmented(crops_BMT, noise))
             cosine_BS = out_BD @ F.normalize(centres, dim=1).T
@@ -252,21 +257,57 @@ def _train(
     return before_s + time.monotonic() - started
 
 
-def _batch(speakers: Sequence[Sequence[Tensor]], rng: random.Random) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Class:
+    """Someone to tell from all others: a speaker, or a speaker scaled."""
+
+    utterances: Sequence[Tensor]
+    warp: float
+    weight: float  # how often it is drawn, against the others
+
+
+def _classes(training: Mapping[str, Sequence[Tensor]]) -> list[Class]:
+    voices = {teacher.voice: teacher.engine == "flite" for teacher in TEACHERS}
+    is_flite = voices | {speaker.name: speaker.is_scaling for speaker in crowd.crowd()}
+    flite = [name for name in training if is_flite[name]]
+    others = [name for name in training if not is_flite[name]]
+    classes = [Class(training[name], 1.0, FLITE_SHARE / len(flite)) for name in flite]
+    weight = (1 - FLITE_SHARE) / len(others) / len(WARPS)
+    return classes + [Class(training[name], warp, weight) for name in others for warp in WARPS]
+
+
+def _batch(classes: Sequence[Class], rng: random.Random) -> tuple[Tensor, Tensor]:
     """Crops of one length, [B, M, T], and who speaks in them, [B]."""
     length = rng.randint(*CROP_FRAMES)
-    labels = [rng.randrange(len(speakers)) for _ in range(BATCH)]
+    weights = [each.weight for each in classes]
+    labels = rng.choices(range(len(classes)), weights, k=BATCH)
     crops: list[Tensor] = []
     for label in labels:
-        pieces = [rng.choice(speakers[label])]
+        pieces = [rng.choice(classes[label].utterances)]
         while (
             sum(piece.shape[1] for piece in pieces) < length
         ):  # two lines, as in a longer recording
-            pieces.append(rng.choice(speakers[label]))
+            pieces.append(rng.choice(classes[label].utterances))
         whole = torch.cat(pieces, dim=1)
         first = rng.randrange(whole.shape[1] - length + 1)
-        crops.append(whole[:, first : first + length])
-    return torch.stack(crops).float(), torch.tensor(labels)
+        crop_MT = whole[:, first : first + length].float()
+        if classes[label].warp != 1.0:
+            crop_MT = _warp(len(crop_MT), classes[label].warp) @ crop_MT
+        crops.append(crop_MT)
+    return torch.stack(crops), torch.tensor(labels)
+
+
+@cache
+def _warp(bands: int, factor: float) -> Tensor:
+    """[M, M]: a spectrum over mel bands as it is when all its frequencies are times `factor`."""
+    mels = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), bands + 2)[1:-1]
+    sources = [mel(hz(m) / factor) for m in mels]
+    at = np.interp(sources, mels, np.arange(bands))
+    low = np.minimum(at.astype(int), bands - 2)
+    matrix = np.zeros((bands, bands), np.float32)
+    matrix[np.arange(bands), low] = 1 - (at - low)
+    matrix[np.arange(bands), low + 1] = at - low
+    return torch.from_numpy(matrix)
 
 
 def augmented(crops_BMT: Tensor, noise: torch.Generator) -> Tensor:
@@ -347,9 +388,13 @@ def _judge(
 ) -> dict[str, object]:
     rng = random.Random(seed)
 
-    def rates(speakers: Mapping[str, Sequence[Tensor]]) -> dict[str, float]:
+    def rates(speakers: Mapping[str, Sequence[Tensor]], lines: int = 1) -> dict[str, float]:
         some = [rng.sample(list(u), min(20, len(u))) for u in speakers.values()]
-        return _rates([embeddings(encoder, u) for u in some])
+        joined = [
+            [torch.cat(u[i : i + lines], 1) for i in range(0, len(u) - lines + 1, lines)]
+            for u in some
+        ]
+        return _rates([embeddings(encoder, u) for u in joined])
 
     voices: dict[str, list[Tensor]] = defaultdict(list)
     unmerged: dict[str, list[Tensor]] = defaultdict(list)
@@ -362,6 +407,7 @@ def _judge(
     scalings = {name: u for name, u in held_out.items() if not name.startswith("e-")}
     return {
         "held_out_speakers": rates(held_out),
+        "held_out_speakers_three_lines": rates(held_out, lines=3),
         "held_out_speakers_without_merging": rates(unmerged),
         "held_out_scalings_and_voices": rates(scalings | voices),
         "voices_on_held_out_lines": rates(voices),

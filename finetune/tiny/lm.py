@@ -18,7 +18,7 @@ import os
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -414,7 +414,38 @@ def run(
         f"{len(held_out)} held out, audio_step {audio_step}",
         flush=True,
     )
+    fit(
+        trainer,
+        examples,
+        utterances,
+        held_out,
+        folder / "lm_log.jsonl",
+        minutes,
+        tokens,
+        evaluate_every=evaluate_every,
+        seed=seed,
+    )
 
+
+def schedule(step: int, progress: float) -> tuple[float, float]:
+    """(learning rate's share of its peak, weight of the loss on the due symbol) of a training from nothing."""
+    return rate(step, progress), reading_weight(progress)
+
+
+def fit(
+    trainer: Trainer,
+    examples: Examples,
+    utterances: Sequence[Spoken],
+    held_out: Sequence[Spoken],
+    log: Path,
+    minutes: float,
+    tokens: int,
+    *,
+    evaluate_every: int = 250,
+    seed: int = 0,
+    schedule: Callable[[int, float], tuple[float, float]] = schedule,
+) -> None:
+    """Trains until `trainer` has had its minutes, earlier runs included; `log` gets a row of figures now and then."""
     started = saved = time.monotonic()
     before_s, recent = trainer.seconds, []
     while trainer.seconds < 60 * minutes:
@@ -427,12 +458,10 @@ def run(
                 continue
             batch = examples.batch(group, np.random.default_rng((seed, trainer.step)))
             progress = trainer.seconds / 60 / minutes
-            recent.append(
-                trainer.train(batch, rate(trainer.step, progress), reading_weight(progress))
-            )
+            recent.append(trainer.train(batch, *schedule(trainer.step, progress)))
             trainer.seconds = before_s + time.monotonic() - started
             if trainer.step % evaluate_every == 0 or trainer.seconds >= 60 * minutes:
-                _report(trainer, torch.stack(recent).mean(0), examples, held_out, folder)
+                _report(trainer, torch.stack(recent).mean(0), examples, held_out, log)
                 recent.clear()
             if time.monotonic() - saved > CHECKPOINT_EVERY_S or trainer.seconds >= 60 * minutes:
                 trainer.save()
@@ -444,7 +473,7 @@ def run(
 
 
 def _report(
-    trainer: Trainer, loss: Tensor, examples: Examples, held_out: Sequence[Spoken], folder: Path
+    trainer: Trainer, loss: Tensor, examples: Examples, held_out: Sequence[Spoken], log: Path
 ) -> None:
     nll_K, wrong = held_out_nll(trainer.lm, examples, held_out)
     row = {
@@ -460,6 +489,6 @@ def _report(
         "held_out_mean": round(sum(nll_K) / CODEBOOKS, 3),
         "wrong_text_mean": round(wrong, 3),
     }
-    with (folder / "lm_log.jsonl").open("a") as log:
-        log.write(json.dumps(row) + "\n")
+    with log.open("a") as file:
+        file.write(json.dumps(row) + "\n")
     print(json.dumps(row), flush=True)

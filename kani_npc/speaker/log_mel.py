@@ -24,7 +24,7 @@ from kani_npc.speech import FloatArray
 
 _WINDOW = 512  # 32 ms: the harmonics of a voice at 100 Hz are told apart
 _HOP = 160  # 10 ms
-_LOWEST_HZ, _HIGHEST_HZ = 50.0, 7_600.0
+LOWEST_HZ, HIGHEST_HZ = 50.0, 7_600.0
 # Frames this far below the loud ones say nothing of the speaker, and how many a recording has is chance.
 _HEARD_DB = 40.0
 _FLOOR_DB = (
@@ -57,9 +57,9 @@ class LogMelConfig:
             limit = 192_000 if name == "sample_rate_hz" else _MAX_PLAUSIBLE
             if type(value) is not int or not 1 <= value <= limit:
                 raise ModelError(f"{name} {value!r} of a speaker encoder is not a usable size")
-        if self.sample_rate_hz < 2 * _HIGHEST_HZ:
+        if self.sample_rate_hz < 2 * HIGHEST_HZ:
             raise ModelError(
-                f"a speaker encoder hears up to {_HIGHEST_HZ:.0f} Hz: sample_rate_hz is too low"
+                f"a speaker encoder hears up to {HIGHEST_HZ:.0f} Hz: sample_rate_hz is too low"
             )
 
 
@@ -178,18 +178,24 @@ def check_keys(module: nn.Module, state: dict[str, Tensor]) -> None:
             )
 
 
+def mel(hertz: float) -> float:
+    """O'Shaughnessy's scale."""
+    return 2595 * math.log10(1 + hertz / 700)
+
+
+def hz(mels: float) -> float:
+    """Its inverse."""
+    return 700 * (10 ** (mels / 2595) - 1)
+
+
 def _mel_bands(mels: int, sample_rate_hz: int) -> FloatArray:
-    """Triangles on O'Shaughnessy's mel scale, each of unit area: [bins, M]."""
-
-    def mel(hz: float) -> float:
-        return 2595 * math.log10(1 + hz / 700)
-
-    corners = 700 * (10 ** (np.linspace(mel(_LOWEST_HZ), mel(_HIGHEST_HZ), mels + 2) / 2595) - 1)
-    hz = np.arange(_WINDOW // 2 + 1)[:, None] * sample_rate_hz / _WINDOW
+    """Triangles on the mel scale, each of unit area: [bins, M]."""
+    corners = np.array([hz(m) for m in np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), mels + 2)])
+    bins = np.arange(_WINDOW // 2 + 1)[:, None] * sample_rate_hz / _WINDOW
     low, middle, high = corners[:-2], corners[1:-1], corners[2:]
-    rising, falling = (hz - low) / (middle - low), (high - hz) / (high - middle)
+    rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
     bands = np.maximum(0, np.minimum(rising, falling))
     # The lowest triangles are narrower than a bin: such a band takes the bin nearest to its middle.
     empty = np.flatnonzero(bands.sum(0) == 0)
-    bands[np.abs(hz - middle[empty]).argmin(0), empty] = 1.0
+    bands[np.abs(bins - middle[empty]).argmin(0), empty] = 1.0
     return (bands / bands.sum(0)).astype(np.float32)
