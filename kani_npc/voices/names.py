@@ -10,9 +10,13 @@ _RULE = "1 to 63 of a-z, 0-9 and -"
 DEFAULT_PROJECT = "default"
 
 
+def is_id(id: str) -> bool:
+    return _ID.fullmatch(id) is not None
+
+
 def check_id(id: str, *, field: str = "id") -> str:
     """The id, if it is one. Raises `InvalidRecord`."""
-    if not _ID.fullmatch(id):
+    if not is_id(id):
         raise InvalidRecord(f"{field} must be {_RULE}, not {id[:64]!r}", field=field)
     return id
 

@@ -31,7 +31,7 @@ from kani_npc.speech import AccentPreset, ModelInfo, Sampling, Voice
 from kani_npc.voices.blend import blend
 from kani_npc.voices.builtin import BuiltinVoices
 from kani_npc.voices.cache import ReadCache
-from kani_npc.voices.names import VoiceRef, check_project
+from kani_npc.voices.names import VoiceRef, check_id, check_project, is_id
 from kani_npc.voices.records import (
     AccentRecord,
     Delivery,
@@ -135,7 +135,7 @@ class Registry:
         """
         check_project(project)
         changes = self._cache.changes
-        who = await self.get(Npc, project, npc) if npc else None
+        who = await self.get(Npc, project, check_id(npc, field="npc")) if npc else None
         ref = VoiceRef.parse(voice or (who.voice if who else "") or self._builtin.default_voice.id)
         speaker, rests_on = await self._speaker(project, ref)
         self._check_embedding(speaker)
@@ -381,6 +381,8 @@ class Registry:
         try:
             return AccentRecord.builtin(self._builtin.accent(name))
         except AccentNotFound:
+            if not is_id(name):  # a tag, of another model perhaps
+                raise
             accent = await self.get(AccentRecord, project, name)
         self._check_tag(accent.tag, f"accent {accent.id!r}")
         return accent

@@ -15,6 +15,8 @@ import pytest_asyncio
 from kani_npc.voices.open import open_store
 from kani_npc.voices.store import Records
 
+HERE = Path(__file__).parent
+
 
 class RedisServer:
     """Debian's redis-server on a free port of the loopback, every write synced to its append-only file."""
@@ -30,10 +32,10 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         options = "--bind 127.0.0.1 --save  --appendonly yes --appendfsync always".split(" ")
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--dir", str(self.folder), *options],
+            ["redis-server", "--port", str(self.port), "--dir", str(self.folder), *options, *more],
             stdout=subprocess.DEVNULL,
         )
         until = time.monotonic() + 20
@@ -53,6 +55,14 @@ class RedisServer:
             os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Minutes are for who asks for them, with -m."""
+    if "slow" not in config.option.markexpr:
+        for item in items:
+            if HERE in item.path.parents and item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes; ask for it with -m slow"))
 
 
 @pytest.fixture

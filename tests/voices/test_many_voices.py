@@ -1,6 +1,6 @@
-"""A studio's whole cast: what a store of 100,000 voices costs. Times and bytes are printed, and only their order asserted.
+"""A studio's whole cast: what a store of 100,000 voices costs. Times and bytes are printed, only their order asserted.
 
-Run with `pytest -m slow -s tests/voices/test_many_voices.py`; elsewhere it is done with a few hundred, to stay true.
+`pytest -m slow -s tests/voices/test_many_voices.py` takes minutes; otherwise a few hundred keep the test true.
 """
 
 import asyncio
@@ -90,6 +90,6 @@ async def test_many_voices_are_found_and_listed_in_milliseconds(
             f"{num_voices} voices in {type(store).__name__}: get {gets[250]:.2f} ms (p99 {gets[495]:.2f}), "
             f"page of 100 {pages[25]:.1f} ms (p90 {pages[45]:.1f}), {each:.0f} bytes each"
         )
-        assert gets[250] < 200 and pages[25] < 2000 and each < 20_000
+        assert gets[250] < 200 and pages[25] < 2000 and each < 50_000
     finally:
         await store.close()

@@ -224,6 +224,9 @@ async def test_an_npc_of_names_that_nobody_knows_is_refused(registry: Registry) 
         await registry.create(P, Npc(id="captain", voice="nobody"))
     with pytest.raises(AccentNotFound):
         await registry.create(P, Npc(id="captain", voice="mara", accent="nowhere"))
+    for accent in ("nowhere", "en_mars"):
+        with pytest.raises(AccentNotFound):
+            await registry.cast(P, accent=accent)
     await registry.create(P, Npc(id="captain", voice="mara"))
     with pytest.raises(RevisionNotFound):
         await registry.update(Npc, P, "captain", lambda n: replace(n, voice="mara@7"))
