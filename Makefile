@@ -31,6 +31,8 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) --editable '.[dev]'
+	@# Comes as source. Without a C compiler the tests of the training corpus are skipped, and say so.
+	@$(INSTALL) pyworld 'setuptools<81' 2>/dev/null || echo "pyworld: not built"
 	@touch $@ $(VENV)/run.stamp
 
 demo: $(VENV)/run.stamp

@@ -27,11 +27,6 @@ from tqdm import tqdm
 from finetune.tiny.lines import lines
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, Teacher, TeacherError, speak
 
-with warnings.catch_warnings():
-    # It imports pkg_resources, which warns of its own end.
-    warnings.simplefilter("ignore", UserWarning)
-    import pyworld
-
 SAMPLES_PER_HOP = 252
 LINES_PER_SHARD = 250
 HELD_OUT_LINES = 60  # per teacher
@@ -94,6 +89,12 @@ def run(corpus: Path, *, hours: float = 12.0, seed: int = 0, processes: int = 2)
 
 def f0_track(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Pitch of whole hops of mono samples: Hz at the end of each hop, 0 where unvoiced."""
+    # Imported here: it has to be compiled, and only making a corpus needs it.
+    with warnings.catch_warnings():
+        # It imports pkg_resources, which warns of its own end.
+        warnings.simplefilter("ignore", UserWarning)
+        import pyworld
+
     hops = len(samples) // SAMPLES_PER_HOP
     padded = np.pad(samples.astype(np.float64), (0, SAMPLES_PER_HOP))
     f0, times = pyworld.dio(  # pyright: ignore[reportAttributeAccessIssue]  # compiled, no stubs

@@ -1,5 +1,6 @@
 """Lines, teachers, corpus and the codec's training, with a tone in place of the synthesisers."""
 
+from importlib.util import find_spec
 from itertools import islice
 
 import numpy as np
@@ -35,6 +36,8 @@ def tone(teacher, text: str) -> tuple[np.ndarray, int]:
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
     """A recipe folder with one training shard and one held-out shard of buzzing."""
+    if find_spec("pyworld") is None:
+        pytest.skip("pyworld is not installed; it takes a C compiler")
     monkeypatch.setattr(teachers, "_run", tone)
     monkeypatch.setattr(data, "LINES_PER_SHARD", 3)
     monkeypatch.setattr(data, "HELD_OUT_LINES", 2)
