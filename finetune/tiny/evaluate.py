@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def _judge(teacher: Teacher, folder: Path, model: Path, lines_each: int) -> Resu
     from finetune.tiny.data import shards
 
     torch.set_num_threads(1)
-    recogniser = Recogniser()
+    recogniser = _recogniser()
     recordings = {
         utterance.text: shard.samples(utterance)
         for shard in shards(folder / "corpus")
@@ -210,6 +211,12 @@ def _judge(teacher: Teacher, folder: Path, model: Path, lines_each: int) -> Resu
         lm_s / sound_s,
         codec_s / sound_s,
     )
+
+
+@cache
+def _recogniser() -> Recogniser:
+    """One a process: its bigram takes longer to count than a voice to judge."""
+    return Recogniser()
 
 
 def _dictionary() -> str:
