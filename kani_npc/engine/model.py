@@ -120,6 +120,7 @@ def load_model(
         sample_rate_hz=loaded_codec.sample_rate_hz,
         samples_per_frame=loaded_codec.samples_per_frame,
         speaker_space=str(config.get("speaker_space", PUBLISHED_SPEAKER_SPACE)),
+        speaker_dim=lm.config.speaker_dim,
         languages=lm.config.language_tags,
         sampling=sampling,
         notes=(*(f"config.json: {field} assumed" for field in lm.config.assumed), *notes),
