@@ -51,7 +51,7 @@ _VARIANTS = (
     "robosoft5 robosoft6 robosoft7 robosoft8 sandro shelby steph steph2 steph3 travis victor zac"
 ).split()
 _HELD_OUT_ONE_IN = 7
-_ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
+ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def crowd() -> list[Speaker]:
     for i, variant in enumerate(_VARIANTS):
         name = f"e-{variant}"
         accents = tuple(
-            Teacher(name, name, accent, "espeak", f"{accent}+{variant}", 0.0) for accent in _ACCENTS
+            Teacher(name, name, accent, "espeak", f"{accent}+{variant}", 0.0) for accent in ACCENTS
         )
         speakers.append(Speaker(name, accents, i % _HELD_OUT_ONE_IN == 3))
     return speakers

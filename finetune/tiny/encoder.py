@@ -22,7 +22,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from tqdm import tqdm
 from finetune.tiny import crowd
 from finetune.tiny.crowd import Speaker
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
+from kani_npc.speaker.enrollment import least_likeness
 from kani_npc.speaker.log_mel import HIGHEST_HZ, LOWEST_HZ, LogMelConfig, LogMelEncoder, hz, mel
 
 SPACE = "tiny-1"
@@ -84,8 +85,11 @@ def run(folder: Path, *, steps: int = STEPS, threads: int = 1, seed: int = 0) ->
     encoder = LogMelEncoder(LogMelConfig(SPACE))
     seconds = _train(encoder, training, folder / "speaker" / "training.pt", steps, seed)
     encoder.eval()
+    changes = _changes(encoder, heard, held_out, seed)
+    encoder.config = replace(encoder.config, change_threshold=changes["threshold"])
     encoder.save(folder / "speaker")
     figures = _judge(encoder, heard, training, held_out, seed) | {
+        "change_of_speaker": changes,
         "space": SPACE,
         "steps": steps,
         "training_minutes": round(seconds / 60, 1),
@@ -408,10 +412,60 @@ def _judge(
     return {
         "held_out_speakers": rates(held_out),
         "held_out_speakers_three_lines": rates(held_out, lines=3),
+        "held_out_speakers_one_accent": rates(
+            {name: list(u)[:: len(crowd.ACCENTS)] for name, u in held_out.items()}
+        ),
         "held_out_speakers_without_merging": rates(unmerged),
         "held_out_scalings_and_voices": rates(scalings | voices),
         "voices_on_held_out_lines": rates(voices),
         "learned_speakers": rates(training),
+    }
+
+
+def _changes(
+    encoder: LogMelEncoder,
+    heard: Sequence[Heard],
+    held_out: Mapping[str, Sequence[Tensor]],
+    seed: int,
+) -> dict[str, float]:
+    """Where to draw the line between one speaker and two, from recordings of 8 s of each kind.
+
+    Measured as `enrollment.steadiness` does: two windows of 2 s on each side of every place. Low enough that one
+    recording in a hundred of one speaker is refused.
+    """
+    rng = random.Random(seed)
+    speakers = {name: list(utterances) for name, utterances in held_out.items()}
+    names = {speaker.name for speaker in crowd.crowd()}
+    for h in heard:
+        if h.is_held_out and h.speaker not in names:
+            speakers.setdefault(h.speaker, []).append(torch.from_numpy(h.log_mels_MT))
+
+    def stretch(name: str, frames: int) -> Tensor:
+        # In one accent: the crowd's take turns. Nobody changes theirs within a recording.
+        accents = len(crowd.ACCENTS)
+        own = speakers[name][rng.randrange(accents) :: accents]
+        return torch.cat([rng.choice(own) for _ in range(12)], dim=1)[:, :frames].float()
+
+    def steadiness(recording_MT: Tensor) -> float:
+        starts = range(0, recording_MT.shape[1] - 199, 100)
+        windows = torch.stack([recording_MT[:, first : first + 200] for first in starts])
+        return least_likeness(encoder(windows).numpy(), list(starts), 200)
+
+    with torch.no_grad():
+        one = [steadiness(stretch(rng.choice(list(speakers)), 800)) for _ in range(400)]
+        two: list[float] = []
+        for _ in range(400):
+            first, second = rng.sample(list(speakers), 2)
+            at = rng.randint(250, 550)
+            pair = torch.cat([stretch(first, at), stretch(second, 800 - at)], dim=1)
+            two.append(steadiness(pair))
+    threshold = round(float(np.quantile(one, 0.01)), 3)
+    return {
+        "threshold": threshold,
+        "one_speaker_refused": float(np.mean(np.array(one) < threshold)),
+        "two_speakers_found": float(np.mean(np.array(two) < threshold)),
+        "one_speaker_median": round(float(np.median(one)), 3),
+        "two_speakers_median": round(float(np.median(two)), 3),
     }
 
 

@@ -101,6 +101,14 @@ def steadiness(encoder: SpeakerEncoder, recording: Recording) -> float:
         cut = recording.samples[first * samples_a_frame : (first + width) * samples_a_frame]
         vectors.append(encoder.embed(cut))
         starts.append(first)
+    return least_likeness(np.array(vectors), starts, width)
+
+
+def least_likeness(vectors: FloatArray, starts: Sequence[int], width: int) -> float:
+    """The least cosine of what is heard before a place and after it; 1 if nothing is on one side.
+
+    `vectors` [windows, D] are of windows of `width` that start at `starts`, in order, possibly overlapping.
+    """
     least = 1.0
     for i, start in enumerate(starts):
         before = vectors[max(0, i + 1 - _WINDOWS_A_SIDE) : i + 1]
