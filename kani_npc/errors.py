@@ -65,7 +65,7 @@ class BundleError(InvalidRecord):
 
 
 class BadAudio(KaniError):
-    """A recording that no voice can be made of. `reason` is a word of `speaker.recording`, `field` the clip: clips[0]."""
+    """A recording that no voice can be made of. `reason` is a word of `speaker.recording`, `field` a clip: clips[0]."""
 
     def __init__(self, message: str, *, reason: str, field: str) -> None:
         super().__init__(message)
