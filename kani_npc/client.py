@@ -10,7 +10,7 @@ Knows the wire and nothing else of kani-npc: it runs where no torch is.
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -21,23 +21,31 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from kani_npc.v1 import accent_service_pb2_grpc as accent_rpc
 from kani_npc.v1 import audio_pb2
+from kani_npc.v1 import lexicon_service_pb2_grpc as lexicon_rpc
+from kani_npc.v1 import npc_service_pb2_grpc as npc_rpc
 from kani_npc.v1 import speech_service_pb2 as pb
 from kani_npc.v1 import speech_service_pb2_grpc as rpc
+from kani_npc.v1 import voice_service_pb2_grpc as voice_rpc
 
 # An idle connection is pinged, so that a dead server is noticed before the next line.
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_receive_message_length", -1),  # a voice file may have 32 MiB
+    ("grpc.max_send_message_length", -1),  # the server says what is too large
 )
+_PROJECT_KEY = "kani-project"
 
 
 class ServiceError(Exception):
     """What the service answered instead.
 
     `status` is gRPC's name of it (`NOT_FOUND`), `reason` the service's (`VOICE_NOT_FOUND`), `field` what is at fault
-    in the request, `retry_after_s` when to try again; the latter three where they apply.
+    in the request, `retry_after_s` when to try again, `metadata` what else there is (`etag`: the current one); all but
+    `status` where they apply.
     """
 
     def __init__(
@@ -48,12 +56,14 @@ class ServiceError(Exception):
         reason: str = "",
         field: str = "",
         retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.field = field
         self.retry_after_s = retry_after_s
+        self.metadata = dict(metadata or {})
 
 
 class Speech:
@@ -110,13 +120,42 @@ class Speech:
         self._call.cancel()
 
 
-class Client:
-    """One connection; many lines at once. `timeout_s` is the deadline of each call, none for None."""
+class Methods:
+    """A service's unary methods by their names: `await client.npcs.GetNpc(request)`. They raise `ServiceError`."""
 
-    def __init__(self, address: str, *, timeout_s: float | None = None) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, stub: Any, options: Mapping[str, Any]) -> None:
+        self._stub = stub
+        self._options = options
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._stub, name)
+
+        async def call(request: Message, *, timeout_s: float | None = None) -> Any:
+            options = {**self._options, "timeout": timeout_s or self._options["timeout"]}
+            try:
+                return await method(request, **options)
+            except grpc.aio.AioRpcError as error:
+                raise _service_error(error) from None
+
+        return call
+
+
+class Client:
+    """One connection; many lines at once. `timeout_s` is the deadline of each call, none for None; `project` is where
+    names are looked up, the server's `default` if it is empty.
+
+    `voices`, `npcs`, `accents` and `lexicons` have the methods of their services.
+    """
+
+    def __init__(self, address: str, *, timeout_s: float | None = None, project: str = "") -> None:
+        metadata = ((_PROJECT_KEY, project),) if project else ()
+        self._options: dict[str, Any] = {"timeout": timeout_s, "metadata": metadata}
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = rpc.SpeechServiceStub(self._channel)
+        self.voices = Methods(voice_rpc.VoiceServiceStub(self._channel), self._options)
+        self.npcs = Methods(npc_rpc.NpcServiceStub(self._channel), self._options)
+        self.accents = Methods(accent_rpc.AccentServiceStub(self._channel), self._options)
+        self.lexicons = Methods(lexicon_rpc.LexiconServiceStub(self._channel), self._options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,6 +176,7 @@ class Client:
         self,
         text: str,
         *,
+        npc: str = "",
         voice: str = "",
         accent: str = "",
         encoding: int = 0,
@@ -151,6 +191,7 @@ class Client:
         try:
             request: Any = pb.SynthesizeRequest(
                 text=text,
+                npc=npc,
                 voice=voice,
                 accent=accent,
                 audio={"encoding": encoding, "sample_rate_hz": sample_rate_hz},
@@ -162,7 +203,7 @@ class Client:
             )
         except (ValueError, TypeError) as error:  # protobuf: not in the field's range, not UTF-8
             raise ServiceError(str(error), status="INVALID_ARGUMENT") from None
-        return Speech(self._stub.Synthesize(request, timeout=self._timeout_s))
+        return Speech(self._stub.Synthesize(request, **self._options))
 
     async def say_to_wav(
         self, text: str, path: str | PathLike[str], **options: Any
@@ -173,9 +214,7 @@ class Client:
     async def server_info(self) -> pb.GetServerInfoResponse:
         """What the server speaks with. Raises `ServiceError`."""
         try:
-            return await self._stub.GetServerInfo(
-                pb.GetServerInfoRequest(), timeout=self._timeout_s
-            )
+            return await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._options)
         except grpc.aio.AioRpcError as error:
             raise _service_error(error) from None
 
@@ -200,11 +239,11 @@ def wav_header(header: pb.SpeechHeader, num_bytes: int) -> bytes:
 
 def _service_error(error: grpc.aio.AioRpcError) -> ServiceError:
     """The status and its google.rpc details, in plain values."""
-    reason, field, retry_after_s = "", "", None
+    reason, field, retry_after_s, metadata = "", "", None, {}
     status = rpc_status.from_call(error)  # pyright: ignore[reportArgumentType]  has all of a Call that is read
     for packed in status.details if status else ():
         if info := _unpack(packed, error_details_pb2.ErrorInfo):
-            reason = info.reason
+            reason, metadata = info.reason, dict(info.metadata)
         elif bad := _unpack(packed, error_details_pb2.BadRequest):
             field = bad.field_violations[0].field if bad.field_violations else ""
         elif retry := _unpack(packed, error_details_pb2.RetryInfo):
@@ -215,6 +254,7 @@ def _service_error(error: grpc.aio.AioRpcError) -> ServiceError:
         reason=reason,
         field=field,
         retry_after_s=retry_after_s,
+        metadata=metadata,
     )
 
 

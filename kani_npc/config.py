@@ -25,6 +25,14 @@ class ServeSettings:
     device: str = "auto"  # cuda where there is one
     slots: int = 8  # streams at once
     threads: int = 0  # for arithmetic on the CPU; 0 is one for each physical core allowed
+    store: str = (
+        ""  # of voices: sqlite:PATH or redis://…; empty is a file in the user's data folder
+    )
+    artifacts: str | None = (
+        None  # a folder for recordings; beside the file, or in Redis, by default
+    )
+    speaker_encoder: str | None = None  # for EnrollVoice: a folder or a hub name; the model's own
+    stale_voice_s: float = 300.0  # so long known voices speak on while the store is away
     drain_s: float = 30.0  # after a first SIGTERM or SIGINT, running lines may take so long to end
 
     def __post_init__(self) -> None:
@@ -38,6 +46,7 @@ class ServeSettings:
         check(self.device.partition(":")[0] in DEVICES, "device", " or ".join(DEVICES))
         check(1 <= self.slots <= 1024, "slots", "from 1 to 1024")
         check(0 <= self.threads <= 1024, "threads", "from 0 to 1024")
+        check(0 <= self.stale_voice_s <= 86_400, "stale_voice_s", "from 0 to 86400 seconds")
         check(0 <= self.drain_s <= 3600, "drain_s", "from 0 to 3600 seconds")
 
     @property

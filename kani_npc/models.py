@@ -14,6 +14,7 @@ from kani_npc.errors import HubError, ModelError
 
 TINY = "tiny"
 PUBLISHED_CODEC = "nvidia/nemo-nano-codec-22khz-0.6kbps-12.5fps"
+PUBLISHED_SPEAKER_ENCODER = "nineninesix/speaker-emb-tbr"
 HUB_TIMEOUT_S = 10.0
 
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -36,7 +37,7 @@ SHIPPED = KnownModel(
 PUBLISHED = (
     KnownModel("nineninesix/kani-tts-2-en", "KaniTTS2, English", "LFM Open License v1.0"),
     KnownModel(PUBLISHED_CODEC, "codec of KaniTTS2", "NVIDIA Open Model License"),
-    KnownModel("nineninesix/speaker-emb-tbr", "speaker encoder of KaniTTS2", "CC-BY-SA-3.0"),
+    KnownModel(PUBLISHED_SPEAKER_ENCODER, "speaker encoder of KaniTTS2", "CC-BY-SA-3.0"),
 )
 UNKNOWN_LICENCE = "see its page on the hub"
 
@@ -73,6 +74,29 @@ def resolve_codec(name: str | None, model_folder: Path) -> Path | None:
         )
     folder = _fetch(name)
     return next(iter(sorted(folder.glob("*.nemo"))), folder)
+
+
+def resolve_speaker_encoder(name: str | None, model_folder: Path, space: str) -> Path:
+    """The speaker encoder for a model that takes embeddings of `space`: what `name` says (a folder, a hub name), else
+    the model folder's own, else the one on the hub that the space is named after.
+
+    Raises `ModelError` where there is none, `HubError` for what cannot be fetched.
+    """
+    own = model_folder / "speaker"
+    if name is None and own.exists():
+        return own
+    if name is None and space != PUBLISHED_SPEAKER_ENCODER:
+        raise ModelError(
+            "this model came without a speaker encoder; to enrol voices, start the server with --speaker-encoder"
+        )
+    name = name or PUBLISHED_SPEAKER_ENCODER
+    if Path(name).is_dir():
+        return Path(name)
+    if not _HUB_NAME.fullmatch(name):
+        raise ModelError(
+            f"no speaker encoder {name!r}: not a folder, not organisation/name on the hub"
+        )
+    return _fetch(name)
 
 
 def list_models() -> list[KnownModel]:

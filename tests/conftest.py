@@ -1,5 +1,6 @@
 """What all tests share: no deadlines for drawn examples, and one model folder of random weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from tests.support.tiny_random import make_random_model
 # How long an example takes says how busy the machine is; pytest's own timeout catches what hangs.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers that are told nothing else keep their voices here, and not in the data folder of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import torch
@@ -20,19 +21,48 @@ from kani_npc.config import ServeSettings
 from kani_npc.engine.engine import EngineSettings
 from kani_npc.engine.model import load_model
 from kani_npc.engine.synthesizer import EngineSynthesizer, Synthesizer
-from kani_npc.errors import SettingsError
-from kani_npc.server.calls import Calls
+from kani_npc.errors import ModelError, SettingsError
+from kani_npc.server.accent_service import AccentService
+from kani_npc.server.calls import MAX_UPLOAD_BYTES, Calls
+from kani_npc.server.lexicon_service import LexiconService
+from kani_npc.server.npc_service import NpcService
 from kani_npc.server.service import SpeechService
-from kani_npc.v1 import speech_service_pb2 as pb
-from kani_npc.v1 import speech_service_pb2_grpc as rpc
+from kani_npc.server.voice_service import Enroller, VoiceService
+from kani_npc.speaker.embedder import Embedder
+from kani_npc.speech import ModelInfo
+from kani_npc.v1 import (
+    accent_service_pb2,
+    lexicon_service_pb2,
+    npc_service_pb2,
+    speech_service_pb2,
+    voice_service_pb2,
+)
+from kani_npc.v1 import accent_service_pb2_grpc as accent_rpc
+from kani_npc.v1 import lexicon_service_pb2_grpc as lexicon_rpc
+from kani_npc.v1 import npc_service_pb2_grpc as npc_rpc
+from kani_npc.v1 import speech_service_pb2_grpc as speech_rpc
+from kani_npc.v1 import voice_service_pb2_grpc as voice_rpc
 from kani_npc.voices.builtin import BuiltinVoices, load_voices
+from kani_npc.voices.meter import UsageMeter
+from kani_npc.voices.open import open_store
+from kani_npc.voices.registry import Registry
+from kani_npc.voices.store import Records
 
-SERVICE = pb.DESCRIPTOR.services_by_name["SpeechService"].full_name
-MAX_REQUEST_BYTES = 64 * 1024
+SERVICE = speech_service_pb2.DESCRIPTOR.services_by_name["SpeechService"].full_name
+SERVICES = (
+    SERVICE,
+    voice_service_pb2.DESCRIPTOR.services_by_name["VoiceService"].full_name,
+    npc_service_pb2.DESCRIPTOR.services_by_name["NpcService"].full_name,
+    accent_service_pb2.DESCRIPTOR.services_by_name["AccentService"].full_name,
+    lexicon_service_pb2.DESCRIPTOR.services_by_name["LexiconService"].full_name,
+)
+HEARD_S = 5.0  # a store that was just opened is heard long before
 GOODBYE_S = 0.2  # for connections to close in good order once nobody listens any more
 
 OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    # One for all methods: `calls` keeps the smaller one of most.
+    ("grpc.max_receive_message_length", MAX_UPLOAD_BYTES),
+    ("grpc.max_send_message_length", -1),  # a voice file is as large as what is uploaded
     # Per connection, and well above the queue's end: beyond it a burst on a fresh connection gets a bare RST_STREAM,
     # while the queue says when to come back.
     ("grpc.max_concurrent_streams", 1024),
@@ -82,15 +112,20 @@ async def speaking_server(settings: ServeSettings) -> AsyncIterator[Running]:
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    synthesizer, voices = await asyncio.to_thread(_load, settings, device)
+    synthesizer, voices, folder = await asyncio.to_thread(_load, settings, device)
+
+    def open_embedder() -> Embedder:
+        space = synthesizer.info.speaker_space
+        return Embedder(models.resolve_speaker_encoder(settings.speaker_encoder, folder, space))
+
     try:
-        async with server(synthesizer, voices, settings) as address:
+        async with server(synthesizer, voices, settings, open_embedder) as address:
             yield Running(address, device, synthesizer, voices)
     finally:
         await synthesizer.close()
 
 
-def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoices]:
+def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoices, Path]:
     folder = models.resolve_model(settings.model)
     codec = models.resolve_codec(settings.codec, folder)
     model = load_model(folder, codec=codec, device=device)
@@ -104,38 +139,78 @@ def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoi
         EngineSettings(num_slots=settings.slots),
         num_threads=settings.threads or None,
     )
-    return synthesizer, voices
+    return synthesizer, voices, folder
+
+
+def no_embedder() -> Embedder:
+    """A server without a speaker encoder enrols nobody."""
+    raise ModelError("this server has no speaker encoder; start it with --speaker-encoder")
 
 
 @asynccontextmanager
 async def server(
-    synthesizer: Synthesizer, voices: BuiltinVoices, settings: ServeSettings
+    synthesizer: Synthesizer,
+    voices: BuiltinVoices,
+    settings: ServeSettings,
+    open_embedder: Callable[[], Embedder] = no_embedder,
 ) -> AsyncIterator[str]:
-    """The gRPC server; yields the address it listens on.
+    """The gRPC server; yields the address it listens on. `open_embedder` is called when a voice is first enrolled.
 
     At the end new calls are refused and health says NOT_SERVING, while running lines may finish for `drain_s`; then
-    the synthesizer is closed.
+    the synthesizer is closed, and last the store.
     """
-    calls, health_service = Calls(), health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
-    grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
-    rpc.add_SpeechServiceServicer_to_server(SpeechService(synthesizer, voices), grpc_server)
-    health_pb2_grpc.add_HealthServicer_to_server(health_service, grpc_server)
-    await health_service.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-    reflection.enable_server_reflection(
-        (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server
-    )
     check_address(settings)
-    port = grpc_server.add_insecure_port(settings.address)
-    await grpc_server.start()
+    async with (
+        _registry(voices, synthesizer.info, settings) as registry,
+        UsageMeter(registry.records) as usage,
+    ):
+        calls, health_service = Calls(), health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
+        grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
+        enroller = Enroller(open_embedder, synthesizer.info.speaker_space)
+        speech = SpeechService(synthesizer, voices, registry, usage)
+        speech_rpc.add_SpeechServiceServicer_to_server(speech, grpc_server)
+        voice_rpc.add_VoiceServiceServicer_to_server(VoiceService(registry, enroller), grpc_server)
+        npc_rpc.add_NpcServiceServicer_to_server(NpcService(registry), grpc_server)
+        accent_rpc.add_AccentServiceServicer_to_server(AccentService(registry), grpc_server)
+        lexicon_rpc.add_LexiconServiceServicer_to_server(LexiconService(registry), grpc_server)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service, grpc_server)
+        for service in SERVICES:
+            await health_service.set(service, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server
+        )
+        check_address(settings)  # again: the store may have taken a moment
+        port = grpc_server.add_insecure_port(settings.address)
+        await grpc_server.start()
+        try:
+            yield f"{settings.address.rpartition(':')[0]}:{port}"
+        finally:
+            # Not grpc's own draining: it cancels a new call on an old connection without a word, turns health's probes
+            # away, and waits for health's watchers, who never leave by themselves.
+            await health_service.enter_graceful_shutdown()
+            await calls.drain(settings.drain_s)
+            await synthesizer.close()  # lines that took too long end with a reason
+            await grpc_server.stop(GOODBYE_S)
+
+
+@asynccontextmanager
+async def _registry(
+    voices: BuiltinVoices, info: ModelInfo, settings: ServeSettings
+) -> AsyncIterator[Registry]:
+    """The registry on the store of the settings. Raises `StoreUnavailable` and `SettingsError`."""
+    artefacts = Path(settings.artifacts) if settings.artifacts else None
+    store = await open_store(settings.store, artefacts=artefacts)
     try:
-        yield f"{settings.address.rpartition(':')[0]}:{port}"
+        records = Records(store)
+        async with Registry(
+            records, voices, info, stale_voice_s=settings.stale_voice_s
+        ) as registry:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARD_S):
+                    await registry.heard()
+            yield registry
     finally:
-        # Not grpc's own draining: it cancels a new call on an old connection without a word, turns health's probes
-        # away, and waits for health's watchers, who never leave by themselves.
-        await health_service.enter_graceful_shutdown()
-        await calls.drain(settings.drain_s)
-        await synthesizer.close()  # lines that took too long end with a reason
-        await grpc_server.stop(GOODBYE_S)
+        await store.close()
 
 
 def check_address(settings: ServeSettings) -> None:

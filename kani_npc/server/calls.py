@@ -14,9 +14,12 @@ from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from kani_npc.errors import EngineClosed
-from kani_npc.server.errors import MalformedRequest, to_status
+from kani_npc.server.errors import MalformedRequest, RequestTooLarge, to_status
 
 PACKAGE = "/kani_npc."
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_UPLOAD_BYTES = 32 * 2**20 + MAX_REQUEST_BYTES  # the file, and what is said of it
+UPLOADS = ("/EnrollVoice", "/ImportVoice")
 
 
 class Calls(grpc.aio.ServerInterceptor):
@@ -42,27 +45,29 @@ class Calls(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(PACKAGE):
             return handler
+        is_upload = handler_call_details.method.endswith(UPLOADS)
+        most = MAX_UPLOAD_BYTES if is_upload else MAX_REQUEST_BYTES
         if handler.unary_stream:
-            wrap, call = grpc.unary_stream_rpc_method_handler, self._unary_stream(handler)
+            wrap, call = grpc.unary_stream_rpc_method_handler, self._unary_stream(handler, most)
         else:
-            wrap, call = grpc.unary_unary_rpc_method_handler, self._unary_unary(handler)
+            wrap, call = grpc.unary_unary_rpc_method_handler, self._unary_unary(handler, most)
         # No request deserializer: the call parses for itself, where a failure can be answered.
         return wrap(call, response_serializer=handler.response_serializer)
 
-    def _unary_stream(self, handler: Any) -> Any:
+    def _unary_stream(self, handler: Any, most: int) -> Any:
         async def call(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
             async with self._call(context):
-                responses = handler.unary_stream(_parse(handler, data), context)
+                responses = handler.unary_stream(_parse(handler, data, most), context)
                 async with aclosing(responses):
                     async for response in responses:
                         yield response
 
         return call
 
-    def _unary_unary(self, handler: Any) -> Any:
+    def _unary_unary(self, handler: Any, most: int) -> Any:
         async def call(data: bytes, context: grpc.aio.ServicerContext) -> Message | None:
             async with self._call(context):
-                return await handler.unary_unary(_parse(handler, data), context)
+                return await handler.unary_unary(_parse(handler, data, most), context)
 
         return call
 
@@ -83,7 +88,10 @@ class Calls(grpc.aio.ServerInterceptor):
                 self._idle.set()
 
 
-def _parse(handler: Any, data: bytes) -> Message:
+def _parse(handler: Any, data: bytes, most: int) -> Message:
+    # gRPC has one limit for all methods of a server, which is that of uploads.
+    if len(data) > most:
+        raise RequestTooLarge(f"the request has {len(data)} bytes; this method takes {most}")
     try:
         return handler.request_deserializer(data)
     except DecodeError:

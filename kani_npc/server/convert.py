@@ -13,6 +13,7 @@ from kani_npc import __version__
 from kani_npc.audio import StreamResampler, to_float, to_int16
 from kani_npc.engine.synthesizer import EngineLoad
 from kani_npc.errors import InvalidUtterance
+from kani_npc.server.delivery import Finisher
 from kani_npc.speech import (
     MAX_SEED,
     AccentPreset,
@@ -28,10 +29,13 @@ from kani_npc.speech import (
     Utterance,
 )
 from kani_npc.text.clean import clean
+from kani_npc.text.lexicon import respell
 from kani_npc.text.limits import MAX_SPEECH_S, check_length
 from kani_npc.v1 import audio_pb2, sampling_pb2
 from kani_npc.v1 import speech_service_pb2 as pb
 from kani_npc.voices.builtin import BuiltinVoices
+from kani_npc.voices.records import Lexicon, SeedPolicy
+from kani_npc.voices.registry import Cast
 
 T = TypeVar("T")
 
@@ -56,32 +60,42 @@ _FINISH_REASONS = {
 }
 
 
-def to_utterance(
-    request: pb.SynthesizeRequest, voices: BuiltinVoices, info: ModelInfo
-) -> Utterance:
-    """What is to be said, resolved. Raises `InvalidUtterance`, `VoiceNotFound`, `AccentNotFound`."""
+def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> Utterance:
+    """What is to be said, by whom the registry found. Raises `InvalidUtterance`."""
     text = clean(request.text)
-    check_length(text)
-    voice = voices.voice(request.voice) if request.voice else voices.default_voice
-    accent = voices.accent(request.accent) if request.accent else voices.accent_of(voice)
     if request.vary and request.HasField("seed"):
         raise InvalidUtterance("vary draws a seed; set one of vary and seed", field="vary")
-    if request.vary:
-        seed = secrets.randbelow(MAX_SEED + 1)
-    elif request.HasField("seed"):
-        seed = request.seed
-    else:
-        seed = derive_seed(text, voice.id, _id(accent))
     return Utterance(
         id=uuid.uuid4().hex,
-        text=text,
-        voice=voice,
-        accent=accent,
-        sampling=_sampling(request.sampling, info),
-        seed=seed,
+        text=_respelled(text, cast.lexicon),
+        voice=cast.voice,
+        accent=cast.accent,
+        sampling=_sampling(request.sampling, cast.sampling, info),
+        # Of the text as it was sent: a word that is respelled changes itself, and not the whole take.
+        seed=_seed(request, text, cast),
         priority=_named(_PRIORITIES, request.priority, "priority"),
         pace=_named(_PACES, request.pace, "pace"),
     )
+
+
+def _respelled(text: str, lexicon: Lexicon | None) -> str:
+    check_length(text)
+    if lexicon is None:
+        return text
+    respelled = clean(respell(text, lexicon.entries))
+    check_length(respelled)
+    return respelled
+
+
+def _seed(request: pb.SynthesizeRequest, text: str, cast: Cast) -> int:
+    policy = SeedPolicy.DERIVED if cast.npc is None else cast.npc.seed_policy
+    if request.HasField("seed"):
+        return request.seed
+    if request.vary or policy is SeedPolicy.VARY:
+        return secrets.randbelow(MAX_SEED + 1)
+    if cast.npc is not None and cast.npc.seed is not None:
+        return cast.npc.seed
+    return derive_seed(text, cast.voice.id, _id(cast.accent))
 
 
 def derive_seed(text: str, voice: str, accent: str) -> int:
@@ -105,7 +119,9 @@ class SpeechWriter:
     sound is resampled in float32 and rounded at the end. Raises `InvalidUtterance` for a format nobody offers.
     """
 
-    def __init__(self, audio: audio_pb2.AudioFormat, utterance: Utterance, info: ModelInfo) -> None:
+    def __init__(
+        self, audio: audio_pb2.AudioFormat, utterance: Utterance, cast: Cast, info: ModelInfo
+    ) -> None:
         encoding = audio.encoding or audio_pb2.AUDIO_ENCODING_LINEAR16
         rates = sample_rates_hz(info)
         if encoding not in ENCODINGS:
@@ -120,7 +136,9 @@ class SpeechWriter:
         self.sample_rate_hz = audio.sample_rate_hz or info.sample_rate_hz
         self.total_samples = 0
         self._utterance = utterance
+        self._npc = "" if cast.npc is None else cast.npc.id
         self._info = info
+        self._finisher = Finisher(cast.delivery, info.sample_rate_hz)
         self._resampler = (
             None
             if self.sample_rate_hz == info.sample_rate_hz
@@ -141,16 +159,24 @@ class SpeechWriter:
                 seed=u.seed,
                 synthetic=True,
                 sampler_version=self._info.sampler_version,
+                npc=self._npc,
             )
         )
 
     def sound(self, event: SpeechEvent) -> Iterator[pb.SynthesizeResponse]:
-        """The sound in an event: one piece, or none where the resampler holds it back; its rest at the end."""
-        if isinstance(event, Audio):
-            samples = to_float(event.chunk.samples)
-            yield from self._piece(self._resampler(samples) if self._resampler else samples)
-        elif self._resampler:
+        """The sound in an event: one piece, or none where it is held back; what is left of it at the end."""
+        is_last = not isinstance(event, Audio)
+        samples = (
+            self._finisher.flush() if is_last else self._finisher(to_float(event.chunk.samples))
+        )
+        yield from self._piece(self._resampler(samples) if self._resampler else samples)
+        if is_last and self._resampler:
             yield from self._piece(self._resampler.flush())
+
+    @property
+    def sent_s(self) -> float:
+        """Seconds of sound that were written so far."""
+        return self.total_samples / self.sample_rate_hz
 
     def end(
         self, finished: Finished, elapsed_ms: float, first_audio_ms: float
@@ -227,10 +253,10 @@ def server_info(
     )
 
 
-def _sampling(request: sampling_pb2.Sampling, info: ModelInfo) -> Sampling:
-    """The model's own values, but for those that the request sets."""
+def _sampling(request: sampling_pb2.Sampling, below: Sampling, info: ModelInfo) -> Sampling:
+    """The request's values over the NPC's, the accent's and the model's, which `below` has."""
     changes = {field.name: value for field, value in request.ListFields()}
-    sampling = info.sampling.but(**changes)
+    sampling = below.but(**changes)
     longest = MAX_SPEECH_S * info.sample_rate_hz // info.samples_per_frame
     if "max_frames" in changes and sampling.max_frames > longest:
         raise InvalidUtterance(

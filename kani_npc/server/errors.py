@@ -26,12 +26,17 @@ class MalformedRequest(errors.KaniError):
     """Bytes that are not the request they should be."""
 
 
+class RequestTooLarge(errors.KaniError):
+    """More bytes than this method takes."""
+
+
 # The most special class of an error's ancestry wins.
 STATUS: dict[type[errors.KaniError], int] = {
     errors.InvalidUtterance: code_pb2.INVALID_ARGUMENT,
     errors.InvalidRecord: code_pb2.INVALID_ARGUMENT,
     errors.BadAudio: code_pb2.INVALID_ARGUMENT,
     MalformedRequest: code_pb2.INVALID_ARGUMENT,
+    RequestTooLarge: code_pb2.RESOURCE_EXHAUSTED,  # as gRPC itself says it
     errors.NotFound: code_pb2.NOT_FOUND,
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
     errors.StaleEtag: code_pb2.ABORTED,
@@ -61,6 +66,8 @@ def to_status(error: Exception) -> status_pb2.Status:
                 field=error.field, description=str(error)
             )
             details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+            if isinstance(error, errors.BadAudio):
+                info.metadata["audio"] = error.reason
         case errors.AlreadyExists() | errors.StaleEtag():
             info.metadata["etag"] = error.current
         case errors.Overloaded() | errors.StoreUnavailable():

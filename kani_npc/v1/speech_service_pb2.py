@@ -26,7 +26,7 @@ from kani_npc.v1 import audio_pb2 as kani__npc_dot_v1_dot_audio__pb2
 from kani_npc.v1 import sampling_pb2 as kani__npc_dot_v1_dot_sampling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kani_npc/v1/speech_service.proto\x12\x0bkani_npc.v1\x1a\x17kani_npc/v1/audio.proto\x1a\x1akani_npc/v1/sampling.proto\"\x86\x02\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x04 \x01(\t\x12\'\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x18.kani_npc.v1.AudioFormat\x12\'\n\x08sampling\x18\x06 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04vary\x18\x08 \x01(\x08\x12\'\n\x08priority\x18\t \x01(\x0e\x32\x15.kani_npc.v1.Priority\x12\x1f\n\x04pace\x18\n \x01(\x0e\x32\x11.kani_npc.v1.PaceB\x07\n\x05_seed\"\x9c\x01\n\x12SynthesizeResponse\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.kani_npc.v1.SpeechHeaderH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.kani_npc.v1.SpeechAudioH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.kani_npc.v1.SpeechEndH\x00\x42\x07\n\x05\x65vent\"\xea\x01\n\x0cSpeechHeader\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12,\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x16\n\x0evoice_revision\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\x11\n\tsynthetic\x18\t \x01(\x08\x12\x17\n\x0fsampler_version\x18\n \x01(\t\"1\n\x0bSpeechAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\"\xba\x01\n\tSpeechEnd\x12\x30\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x19.kani_npc.v1.FinishReason\x12\x15\n\rtotal_samples\x18\x02 \x01(\x03\x12\x12\n\nelapsed_ms\x18\x03 \x01(\x01\x12\x12\n\ncompute_ms\x18\x04 \x01(\x01\x12\x11\n\tqueued_ms\x18\x05 \x01(\x01\x12\x16\n\x0e\x66irst_audio_ms\x18\x06 \x01(\x01\x12\x11\n\tcache_hit\x18\x07 \x01(\x08\"\x16\n\x14GetServerInfoRequest\"\xc1\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.kani_npc.v1.ModelInfo\x12&\n\x06voices\x18\x03 \x03(\x0b\x32\x16.kani_npc.v1.VoiceInfo\x12\x15\n\rdefault_voice\x18\x04 \x01(\t\x12(\n\x07\x61\x63\x63\x65nts\x18\x05 \x03(\x0b\x32\x17.kani_npc.v1.AccentInfo\x12\x16\n\x0e\x64\x65\x66\x61ult_accent\x18\x06 \x01(\t\x12-\n\tencodings\x18\x07 \x03(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x17\n\x0fsample_rates_hz\x18\x08 \x03(\x05\x12\'\n\x08\x63\x61pacity\x18\t \x01(\x0b\x32\x15.kani_npc.v1.Capacity\"\xe3\x01\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07licence\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x19\n\x11samples_per_frame\x18\x04 \x01(\x05\x12\x15\n\rspeaker_space\x18\x05 \x01(\t\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\'\n\x08sampling\x18\x07 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x17\n\x0fsampler_version\x18\x08 \x01(\t\x12\x18\n\x10\x61ssumed_defaults\x18\t \x03(\t\"`\n\tVoiceInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\"%\n\nAccentInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\">\n\x08\x43\x61pacity\x12\x11\n\tnum_slots\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x0f\n\x07waiting\x18\x03 \x01(\x05*{\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_AMBIENT\x10\x01\x12\x11\n\rPRIORITY_BARK\x10\x02\x12\x15\n\x11PRIORITY_DIALOGUE\x10\x03\x12\x15\n\x11PRIORITY_CRITICAL\x10\x04*A\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\x11\n\rPACE_REALTIME\x10\x01\x12\x10\n\x0cPACE_UNPACED\x10\x02*l\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x46INISH_REASON_END_OF_SPEECH\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_FRAMES\x10\x02\x32\xb8\x01\n\rSpeechService\x12O\n\nSynthesize\x12\x1e.kani_npc.v1.SynthesizeRequest\x1a\x1f.kani_npc.v1.SynthesizeResponse0\x01\x12V\n\rGetServerInfo\x12!.kani_npc.v1.GetServerInfoRequest\x1a\".kani_npc.v1.GetServerInfoResponseB\r\xaa\x02\nKaniNpc.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kani_npc/v1/speech_service.proto\x12\x0bkani_npc.v1\x1a\x17kani_npc/v1/audio.proto\x1a\x1akani_npc/v1/sampling.proto\"\x93\x02\n\x11SynthesizeRequest\x12\x0b\n\x03npc\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x04 \x01(\t\x12\'\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x18.kani_npc.v1.AudioFormat\x12\'\n\x08sampling\x18\x06 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04vary\x18\x08 \x01(\x08\x12\'\n\x08priority\x18\t \x01(\x0e\x32\x15.kani_npc.v1.Priority\x12\x1f\n\x04pace\x18\n \x01(\x0e\x32\x11.kani_npc.v1.PaceB\x07\n\x05_seed\"\x9c\x01\n\x12SynthesizeResponse\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.kani_npc.v1.SpeechHeaderH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.kani_npc.v1.SpeechAudioH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.kani_npc.v1.SpeechEndH\x00\x42\x07\n\x05\x65vent\"\xf7\x01\n\x0cSpeechHeader\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12,\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x16\n\x0evoice_revision\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\x11\n\tsynthetic\x18\t \x01(\x08\x12\x17\n\x0fsampler_version\x18\n \x01(\t\x12\x0b\n\x03npc\x18\x0c \x01(\t\"1\n\x0bSpeechAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\"\xba\x01\n\tSpeechEnd\x12\x30\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x19.kani_npc.v1.FinishReason\x12\x15\n\rtotal_samples\x18\x02 \x01(\x03\x12\x12\n\nelapsed_ms\x18\x03 \x01(\x01\x12\x12\n\ncompute_ms\x18\x04 \x01(\x01\x12\x11\n\tqueued_ms\x18\x05 \x01(\x01\x12\x16\n\x0e\x66irst_audio_ms\x18\x06 \x01(\x01\x12\x11\n\tcache_hit\x18\x07 \x01(\x08\"\x16\n\x14GetServerInfoRequest\"\xc1\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.kani_npc.v1.ModelInfo\x12&\n\x06voices\x18\x03 \x03(\x0b\x32\x16.kani_npc.v1.VoiceInfo\x12\x15\n\rdefault_voice\x18\x04 \x01(\t\x12(\n\x07\x61\x63\x63\x65nts\x18\x05 \x03(\x0b\x32\x17.kani_npc.v1.AccentInfo\x12\x16\n\x0e\x64\x65\x66\x61ult_accent\x18\x06 \x01(\t\x12-\n\tencodings\x18\x07 \x03(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x17\n\x0fsample_rates_hz\x18\x08 \x03(\x05\x12\'\n\x08\x63\x61pacity\x18\t \x01(\x0b\x32\x15.kani_npc.v1.Capacity\"\xe3\x01\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07licence\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x19\n\x11samples_per_frame\x18\x04 \x01(\x05\x12\x15\n\rspeaker_space\x18\x05 \x01(\t\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\'\n\x08sampling\x18\x07 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x17\n\x0fsampler_version\x18\x08 \x01(\t\x12\x18\n\x10\x61ssumed_defaults\x18\t \x03(\t\"`\n\tVoiceInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\"%\n\nAccentInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\">\n\x08\x43\x61pacity\x12\x11\n\tnum_slots\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x0f\n\x07waiting\x18\x03 \x01(\x05*{\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_AMBIENT\x10\x01\x12\x11\n\rPRIORITY_BARK\x10\x02\x12\x15\n\x11PRIORITY_DIALOGUE\x10\x03\x12\x15\n\x11PRIORITY_CRITICAL\x10\x04*A\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\x11\n\rPACE_REALTIME\x10\x01\x12\x10\n\x0cPACE_UNPACED\x10\x02*l\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x46INISH_REASON_END_OF_SPEECH\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_FRAMES\x10\x02\x32\xb8\x01\n\rSpeechService\x12O\n\nSynthesize\x12\x1e.kani_npc.v1.SynthesizeRequest\x1a\x1f.kani_npc.v1.SynthesizeResponse0\x01\x12V\n\rGetServerInfo\x12!.kani_npc.v1.GetServerInfoRequest\x1a\".kani_npc.v1.GetServerInfoResponseB\r\xaa\x02\nKaniNpc.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +34,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kani_npc.v1.speech_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\nKaniNpc.V1'
-  _globals['_PRIORITY']._serialized_start=1782
-  _globals['_PRIORITY']._serialized_end=1905
-  _globals['_PACE']._serialized_start=1907
-  _globals['_PACE']._serialized_end=1972
-  _globals['_FINISHREASON']._serialized_start=1974
-  _globals['_FINISHREASON']._serialized_end=2082
+  _globals['_PRIORITY']._serialized_start=1808
+  _globals['_PRIORITY']._serialized_end=1931
+  _globals['_PACE']._serialized_start=1933
+  _globals['_PACE']._serialized_end=1998
+  _globals['_FINISHREASON']._serialized_start=2000
+  _globals['_FINISHREASON']._serialized_end=2108
   _globals['_SYNTHESIZEREQUEST']._serialized_start=103
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=365
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=368
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=524
-  _globals['_SPEECHHEADER']._serialized_start=527
-  _globals['_SPEECHHEADER']._serialized_end=761
-  _globals['_SPEECHAUDIO']._serialized_start=763
-  _globals['_SPEECHAUDIO']._serialized_end=812
-  _globals['_SPEECHEND']._serialized_start=815
-  _globals['_SPEECHEND']._serialized_end=1001
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1003
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1025
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1028
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1349
-  _globals['_MODELINFO']._serialized_start=1352
-  _globals['_MODELINFO']._serialized_end=1579
-  _globals['_VOICEINFO']._serialized_start=1581
-  _globals['_VOICEINFO']._serialized_end=1677
-  _globals['_ACCENTINFO']._serialized_start=1679
-  _globals['_ACCENTINFO']._serialized_end=1716
-  _globals['_CAPACITY']._serialized_start=1718
-  _globals['_CAPACITY']._serialized_end=1780
-  _globals['_SPEECHSERVICE']._serialized_start=2085
-  _globals['_SPEECHSERVICE']._serialized_end=2269
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=378
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=381
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=537
+  _globals['_SPEECHHEADER']._serialized_start=540
+  _globals['_SPEECHHEADER']._serialized_end=787
+  _globals['_SPEECHAUDIO']._serialized_start=789
+  _globals['_SPEECHAUDIO']._serialized_end=838
+  _globals['_SPEECHEND']._serialized_start=841
+  _globals['_SPEECHEND']._serialized_end=1027
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1029
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1051
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=1054
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1375
+  _globals['_MODELINFO']._serialized_start=1378
+  _globals['_MODELINFO']._serialized_end=1605
+  _globals['_VOICEINFO']._serialized_start=1607
+  _globals['_VOICEINFO']._serialized_end=1703
+  _globals['_ACCENTINFO']._serialized_start=1705
+  _globals['_ACCENTINFO']._serialized_end=1742
+  _globals['_CAPACITY']._serialized_start=1744
+  _globals['_CAPACITY']._serialized_end=1806
+  _globals['_SPEECHSERVICE']._serialized_start=2111
+  _globals['_SPEECHSERVICE']._serialized_end=2295
 # @@protoc_insertion_point(module_scope)

@@ -41,7 +41,8 @@ FINISH_REASON_END_OF_SPEECH: FinishReason
 FINISH_REASON_MAX_FRAMES: FinishReason
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "accent", "audio", "sampling", "seed", "vary", "priority", "pace")
+    __slots__ = ("npc", "text", "voice", "accent", "audio", "sampling", "seed", "vary", "priority", "pace")
+    NPC_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     ACCENT_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +52,7 @@ class SynthesizeRequest(_message.Message):
     VARY_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
+    npc: str
     text: str
     voice: str
     accent: str
@@ -60,7 +62,7 @@ class SynthesizeRequest(_message.Message):
     vary: bool
     priority: Priority
     pace: Pace
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., accent: _Optional[str] = ..., audio: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., sampling: _Optional[_Union[_sampling_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., vary: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., pace: _Optional[_Union[Pace, str]] = ...) -> None: ...
+    def __init__(self, npc: _Optional[str] = ..., text: _Optional[str] = ..., voice: _Optional[str] = ..., accent: _Optional[str] = ..., audio: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., sampling: _Optional[_Union[_sampling_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., vary: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., pace: _Optional[_Union[Pace, str]] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
     __slots__ = ("header", "audio", "end")
@@ -73,7 +75,7 @@ class SynthesizeResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[_Union[SpeechAudio, _Mapping]] = ..., end: _Optional[_Union[SpeechEnd, _Mapping]] = ...) -> None: ...
 
 class SpeechHeader(_message.Message):
-    __slots__ = ("utterance_id", "encoding", "sample_rate_hz", "voice", "voice_revision", "accent", "model", "seed", "synthetic", "sampler_version")
+    __slots__ = ("utterance_id", "encoding", "sample_rate_hz", "voice", "voice_revision", "accent", "model", "seed", "synthetic", "sampler_version", "npc")
     UTTERANCE_ID_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +86,7 @@ class SpeechHeader(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     SYNTHETIC_FIELD_NUMBER: _ClassVar[int]
     SAMPLER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    NPC_FIELD_NUMBER: _ClassVar[int]
     utterance_id: str
     encoding: _audio_pb2.AudioEncoding
     sample_rate_hz: int
@@ -94,7 +97,8 @@ class SpeechHeader(_message.Message):
     seed: int
     synthetic: bool
     sampler_version: str
-    def __init__(self, utterance_id: _Optional[str] = ..., encoding: _Optional[_Union[_audio_pb2.AudioEncoding, str]] = ..., sample_rate_hz: _Optional[int] = ..., voice: _Optional[str] = ..., voice_revision: _Optional[int] = ..., accent: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., synthetic: bool = ..., sampler_version: _Optional[str] = ...) -> None: ...
+    npc: str
+    def __init__(self, utterance_id: _Optional[str] = ..., encoding: _Optional[_Union[_audio_pb2.AudioEncoding, str]] = ..., sample_rate_hz: _Optional[int] = ..., voice: _Optional[str] = ..., voice_revision: _Optional[int] = ..., accent: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., synthetic: bool = ..., sampler_version: _Optional[str] = ..., npc: _Optional[str] = ...) -> None: ...
 
 class SpeechAudio(_message.Message):
     __slots__ = ("data", "first_sample")

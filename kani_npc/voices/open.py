@@ -15,7 +15,8 @@ def default_path() -> Path:
 
 
 async def open_store(where: str = "", *, artefacts: Path | None = None) -> VoiceStore:
-    """`redis://…` or `rediss://…`, else the path of a file; empty is `default_path()`.
+    """`redis://…` or `rediss://…`, else the path of a file, with or without `sqlite:` before it; empty is
+    `default_path()`.
 
     `artefacts` is a folder for large parts. Raises `SettingsError` and `StoreUnavailable`.
     """
@@ -29,6 +30,7 @@ async def open_store(where: str = "", *, artefacts: Path | None = None) -> Voice
                 "a store in Redis needs one more package: pip install 'kani-npc[redis]'"
             ) from None
         return await RedisStore.open(where, artefacts=artefacts)
+    where = where.removeprefix("sqlite:")
     if "://" in where:
         raise SettingsError("the store must be redis://host:port/db or the path of a file")
     return await SqliteStore.open(Path(where) if where else default_path(), artefacts=artefacts)

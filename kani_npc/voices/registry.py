@@ -21,10 +21,12 @@ from kani_npc.errors import (
     FailedPrecondition,
     InvalidRecord,
     KaniError,
+    LexiconNotFound,
     NotFound,
     ReadOnly,
     RevisionNotFound,
     SpaceMismatch,
+    StoreUnavailable,
     TagUnknown,
 )
 from kani_npc.speech import AccentPreset, ModelInfo, Sampling, Voice
@@ -47,6 +49,8 @@ R = TypeVar("R", bound=Record)
 V = TypeVar("V", VoiceRecord, Lexicon)
 
 STALE_VOICE_S = 300.0
+DEFAULT_LEXICON = "default"  # of a project: for every line whose NPC names none
+_MAX_PROJECTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,9 @@ class Registry:
         )
         self._speaking: defaultdict[tuple[str, str], set[_Speaking]] = defaultdict(set)
         self._checks: set[asyncio.Task[None]] = set()
+        # By project, how far was heard when it was looked for, and whether it was there: most projects have none, and
+        # their lines shall not ask the store each time.
+        self._default_lexicons: dict[str, tuple[int, bool]] = {}
 
     async def __aenter__(self) -> "Registry":
         self._cache.start()
@@ -125,6 +132,11 @@ class Registry:
         """Whether changes in the store arrive here; False while it is away, and in the first moment."""
         return self._cache.is_heard
 
+    async def heard(self) -> None:
+        """Waits until changes in the store arrive."""
+        while not self.is_heard:
+            await asyncio.sleep(0.005)
+
     # Lines
 
     async def cast(self, project: str, *, npc: str = "", voice: str = "", accent: str = "") -> Cast:
@@ -140,7 +152,7 @@ class Registry:
         speaker, rests_on = await self._speaker(project, ref)
         self._check_embedding(speaker)
         preset = await self._accent(project, accent or (who and who.accent) or "", speaker)
-        lexicon = await self.get(Lexicon, project, who.lexicon) if who and who.lexicon else None
+        lexicon = await self._lexicon(project, who)
         sampling = self._info.sampling
         for layer in (preset, who):
             if layer is not None:
@@ -386,6 +398,25 @@ class Registry:
             accent = await self.get(AccentRecord, project, name)
         self._check_tag(accent.tag, f"accent {accent.id!r}")
         return accent
+
+    async def _lexicon(self, project: str, who: Npc | None) -> Lexicon | None:
+        """The NPC's, else the project's `DEFAULT_LEXICON` where it has one."""
+        if who is not None and who.lexicon:
+            return await self.get(Lexicon, project, who.lexicon)
+        seen_at, is_there = self._default_lexicons.get(project, (-1, False))
+        changes = self._cache.changes
+        if not is_there and (seen_at == changes or not self.is_heard):
+            return None
+        try:
+            lexicon = await self.get(Lexicon, project, DEFAULT_LEXICON)
+        except LexiconNotFound:
+            lexicon = None
+        except StoreUnavailable:
+            return None  # better said as it is spelt than not at all
+        if len(self._default_lexicons) >= _MAX_PROJECTS:
+            self._default_lexicons.clear()
+        self._default_lexicons[project] = (changes, lexicon is not None)
+        return lexicon
 
     def _check_tag(self, tag: str, of: str) -> None:
         if tag not in self._info.languages:

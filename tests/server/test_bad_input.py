@@ -8,7 +8,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from kani_npc.server.app import MAX_REQUEST_BYTES
+from kani_npc.server.calls import MAX_REQUEST_BYTES
 from kani_npc.v1 import audio_pb2, sampling_pb2
 from kani_npc.v1 import speech_service_pb2 as pb
 
@@ -82,18 +82,25 @@ async def test_what_cannot_be_spoken_is_refused_with_its_field(service, what):
 
 
 @pytest.mark.parametrize(
-    ("request_", "reason"),
+    ("request_", "reason", "listing"),
     [
-        (say(voice="nobody"), "VOICE_NOT_FOUND"),
-        (say(voice="Guard"), "VOICE_NOT_FOUND"),
-        (say(voice="x" * 10_000), "VOICE_NOT_FOUND"),
-        (say(accent="martian"), "ACCENT_NOT_FOUND"),
+        (say(npc="nobody"), "NPC_NOT_FOUND", "ListNpcs"),
+        (say(voice="nobody"), "VOICE_NOT_FOUND", "ListVoices"),
+        (say(voice="guard@7"), "REVISION_NOT_FOUND", "revision"),
+        (say(accent="martian"), "ACCENT_NOT_FOUND", "ListAccents"),
     ],
 )
-async def test_an_unknown_name_says_which_list_to_call(service, request_, reason):
+async def test_an_unknown_name_says_which_list_to_call(service, request_, reason, listing):
     status, info, _, message = await refusal(service, request_)
     assert (status, info.reason) == ("NOT_FOUND", reason)
-    assert "GetServerInfo" in message and len(message) < 200
+    assert listing in message and len(message) < 200
+
+
+@pytest.mark.parametrize("name", ["Guard", "x" * 10_000, "guard@", "guard@0", "guard@1@1"])
+@pytest.mark.parametrize("field", ["npc", "voice"])
+async def test_what_can_be_nobodys_name_is_refused_as_such(service, field, name):
+    status, _, violation, message = await refusal(service, say(**{field: name}))
+    assert status == "INVALID_ARGUMENT" and violation == field and len(message) < 300
 
 
 @pytest.mark.parametrize(

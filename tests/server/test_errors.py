@@ -65,5 +65,5 @@ def test_no_error_of_ours_is_internal_by_oversight():
     ours = {kind for kind in every(errors.KaniError) if kind.__module__.startswith("kani_npc.")}
     for kind in ours - INTERNAL:
         error = kind.__new__(kind)
-        error.field, error.current, error.retry_after_s = "f", "c", 1.0
+        error.field, error.current, error.reason, error.retry_after_s = "f", "c", "r", 1.0
         assert to_status(error).code != code_pb2.INTERNAL, f"{kind.__name__}: add it to STATUS"

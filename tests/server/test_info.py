@@ -55,7 +55,7 @@ async def test_reflection_knows_the_service_and_its_messages(service):
     ]
     replies = [r async for r in stub.ServerReflectionInfo(iter(requests))]
     assert {s.name for s in replies[0].list_services_response.service} == {
-        "kani_npc.v1.SpeechService",
+        *(f"kani_npc.v1.{name}Service" for name in ("Speech", "Voice", "Npc", "Accent", "Lexicon")),
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
