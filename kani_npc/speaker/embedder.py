@@ -31,11 +31,17 @@ class Embedder:
     Raises `ModelError` if the folder's config.json is no encoder's; its weights are read by the workers.
     """
 
-    def __init__(self, folder: str | Path, *, time_limit_s: float = TIME_LIMIT_S) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        time_limit_s: float = TIME_LIMIT_S,
+        memory_bytes: int | None = None,  # derived from the weights
+    ) -> None:
         self._folder = Path(folder)
         self.space = encoder_space(self._folder)
         self._time_limit_s = time_limit_s
-        self._memory_bytes = _BASE_BYTES + 3 * weights_bytes(self._folder)
+        self._memory_bytes = memory_bytes or _BASE_BYTES + 3 * weights_bytes(self._folder)
         self._turn = asyncio.Lock()
         self._jobs = 0
 

@@ -52,7 +52,7 @@ class SpectrumEncoder:
 
     space: str = "spectrum"
     sample_rate_hz: int = 16_000
-    change_threshold: float = 0.75
+    change_threshold: float = 0.98
 
     def embed(self, samples_N: np.ndarray) -> np.ndarray:
         padded = np.pad(samples_N, (0, max(0, 512 - len(samples_N))))
