@@ -4,6 +4,9 @@
     python -m finetune.tiny codec      trains the codec; then, with --freeze-encoder, its decoder alone
     python -m finetune.tiny encode     the corpus as codes, once the encoder is frozen
     python -m finetune.tiny lm         trains the language model on the codes
+    python -m finetune.tiny crowd      more speakers, for the speaker encoder
+    python -m finetune.tiny encoder    trains the speaker encoder
+    python -m finetune.tiny adapt      the language model takes its voices from recordings
     python -m finetune.tiny evaluate   word error rate, likeness and speed, beside the teachers'
     python -m finetune.tiny package    writes the model folder that the service loads
 
@@ -75,6 +78,38 @@ def lm(
     from finetune.tiny import lm
 
     lm.run(folder, minutes=minutes, tokens=tokens, threads=threads, seed=seed)
+
+
+@app.command()
+def crowd(folder: Folder = DEFAULT_FOLDER, processes: int = 2) -> None:
+    """More speakers, for the speaker encoder."""
+    from finetune.tiny import crowd
+
+    crowd.run(folder / "crowd", processes=processes)
+
+
+@app.command()
+def encoder(
+    folder: Folder = DEFAULT_FOLDER, steps: int = 4_000, threads: int = 1, seed: int = 0
+) -> None:
+    """Trains the speaker encoder."""
+    from finetune.tiny import encoder
+
+    encoder.run(folder, steps=steps, threads=threads, seed=seed)
+
+
+@app.command()
+def adapt(
+    folder: Folder = DEFAULT_FOLDER,
+    minutes: Annotated[float, typer.Option(help="Decay and stop within this time.")] = 8.0,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """The language model takes its voices from recordings."""
+    from finetune.tiny import adapt
+
+    adapt.run(folder, minutes=minutes, threads=threads, seed=seed)
+    adapt.enroll(folder, adapt.adapted(folder), threads=threads)
 
 
 @app.command()
