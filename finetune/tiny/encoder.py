@@ -210,8 +210,10 @@ def _train(
     checkpoint: Path,
     steps: int,
     seed: int,
+    until: int | None = None,
 ) -> float:
-    """Returns the seconds it took, earlier runs included."""
+    """To the last of `steps`, or `until` one of them. Returns the seconds it took, earlier runs included."""
+    until = steps if until is None else until
     classes = _classes(training)
     centres = nn.Parameter(0.1 * torch.randn(len(classes), encoder.config.dim))
     optimiser = torch.optim.AdamW([*encoder.parameters(), centres], PEAK_RATE, weight_decay=0.01)
@@ -230,7 +232,7 @@ def _train(
     encoder.train()
     started = time.monotonic()
     with tqdm(total=steps, initial=step, mininterval=5) as progress:
-        while step < steps:
+        while step < until:
             rng = random.Random(f"{seed}/{step}")
             crops_BMT, label_B = _batch(classes, rng)
             noise = torch.Generator().manual_seed(rng.getrandbits(62))
@@ -246,7 +248,7 @@ def _train(
             if step % 100 == 0:
                 right = (cosine_BS.argmax(1) == label_B).float().mean()
                 progress.set_postfix_str(f"loss {loss.item():.2f}, right {right:.0%}")
-            if step % CHECKPOINT_EVERY == 0 or step == steps:
+            if step % CHECKPOINT_EVERY == 0 or step == until:
                 kept = {
                     "encoder": encoder.state_dict(),
                     "centres": centres.data,
