@@ -25,8 +25,8 @@ class Respeller:
     def __call__(self, text: str) -> str:
         """`text` has single blanks, as `clean` leaves it."""
         lowered = text.lower()
-        if len(lowered) != len(text):  # one letter of Turkish grows: then positions do not fit
-            lowered = text
+        if len(lowered) != len(text):  # a letter of Turkish grows: positions would not fit any more
+            lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
         pieces, done = [], 0
         for match in _WORD.finditer(lowered):
             start = match.start()

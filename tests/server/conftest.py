@@ -13,7 +13,9 @@ from kani_npc.server.app import server
 from kani_npc.speech import AccentPreset, Voice
 from kani_npc.v1 import speech_service_pb2_grpc as rpc
 from kani_npc.voices.builtin import BuiltinVoices
+from tests.support.serving import serving
 from tests.support.sine import SineSynthesizer
+from tests.voices.conftest import redis_server, store_url  # noqa: F401  fixtures: the stores there are
 
 SETTINGS = ServeSettings(address="127.0.0.1:0", drain_s=5.0)
 
@@ -62,3 +64,10 @@ async def start() -> AsyncIterator:
 @pytest.fixture
 async def service(start) -> Service:
     return await start()
+
+
+@pytest.fixture
+async def client(tmp_path) -> AsyncIterator[Client]:
+    """Of a server with an empty store of its own."""
+    async with serving(str(tmp_path / "voices.db")) as client:
+        yield client
