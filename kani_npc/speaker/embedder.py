@@ -18,9 +18,12 @@ from kani_npc.speaker.enrollment import ClipReport, Enrolled
 from kani_npc.speaker.load import encoder_space, weights_bytes
 from kani_npc.speech import SpeakerEmbedding
 
-# Python, torch and the clips; the weights come on top, twice while they are read.
+# Python, torch and the clips; the weights come on top, twice while they are read, and what they compute with.
 _BASE_BYTES = 1 << 30
-TIME_LIMIT_S = 60.0
+_BYTES_A_WEIGHT_BYTE = 3
+# One thread of little priority: a network of 1 GiB needs seconds for each second that it hears.
+_BASE_S = 60.0
+_SECONDS_A_GIB = 300.0
 MAX_WAITING = 8
 _RETRY_AFTER_S = 5.0
 
@@ -35,13 +38,15 @@ class Embedder:
         self,
         folder: str | Path,
         *,
-        time_limit_s: float = TIME_LIMIT_S,
-        memory_bytes: int | None = None,  # derived from the weights
+        time_limit_s: float | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
+        """Limits of one enrolment; by default they follow from the size of the weights."""
         self._folder = Path(folder)
         self.space = encoder_space(self._folder)
-        self._time_limit_s = time_limit_s
-        self._memory_bytes = memory_bytes or _BASE_BYTES + 3 * weights_bytes(self._folder)
+        size = weights_bytes(self._folder)
+        self._time_limit_s = time_limit_s or _BASE_S + _SECONDS_A_GIB * size / (1 << 30)
+        self._memory_bytes = memory_bytes or _BASE_BYTES + _BYTES_A_WEIGHT_BYTE * size
         self._turn = asyncio.Lock()
         self._jobs = 0
 

@@ -20,7 +20,7 @@ MAX_BYTES = MAX_CLIP_BYTES  # of all clips
 # windows. Fewer, longer steps in a long clip: a large encoder takes a second for each window.
 _WINDOW_S = 2.0
 _STEP_S = 1.0
-_MAX_WINDOWS = 30
+_MAX_WINDOWS = 16
 _WINDOWS_A_SIDE = 2  # none of which overlaps the other side
 
 

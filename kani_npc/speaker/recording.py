@@ -120,7 +120,7 @@ def read(data: bytes, sample_rate_hz: int, *, field: str) -> Recording:
     )
     if recording.speech_s < MIN_SPEECH_S:
         raise BadAudio(
-            f"the clip has {recording.speech_s:.1f} s of speech; {MIN_SPEECH_S:.0f} s is needed",
+            f"the clip has {recording.speech_s:.2f} s of speech; {MIN_SPEECH_S:.0f} s is needed",
             reason="too_little_speech",
             field=field,
         )
