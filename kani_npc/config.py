@@ -88,3 +88,12 @@ def calm_libraries() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def single_thread_environment() -> dict[str, str]:
+    """This process's environment, for one that is to compute on one thread.
+
+    Numeric libraries start a thread for every core when they are imported, and each has megabytes of stack.
+    """
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return dict(os.environ) | threads

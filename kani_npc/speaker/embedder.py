@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kani_npc.config import single_thread_environment
 from kani_npc.errors import BadAudio, EnrollmentFailed, Overloaded
 from kani_npc.speaker.enrollment import ClipReport, Enrolled
 from kani_npc.speaker.load import encoder_space, weights_bytes
@@ -88,6 +89,7 @@ class Embedder:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            env=single_thread_environment(),
         )
         try:
             async with asyncio.timeout(self._time_limit_s):
