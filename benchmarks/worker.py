@@ -95,6 +95,7 @@ class Worker:
                 text=True,
             )
         if self._line() != "ready\n":
+            self.close()
             raise RuntimeError(f"{module} did not start: {self._last_words()}")
 
     def decode(self) -> dict[str, float]:
