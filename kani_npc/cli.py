@@ -1,4 +1,4 @@
-"""`kani-npc`: serve, say a line, list models.
+"""`kani-npc`: serve, say a line, list models. What is registered is in `commands`.
 
 Errors are one line on stderr: exit code 2 for what was asked wrongly, 1 for what went wrong. Heavy imports wait for
 the command that needs them: `say --server` and `--help` run without torch.
@@ -7,23 +7,29 @@ the command that needs them: `say --server` and `--help` run without torch.
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kani_npc import __version__, models
-from kani_npc.config import ServeSettings, calm_libraries, serve_settings
-from kani_npc.errors import InvalidUtterance, KaniError, NotFound, SettingsError
+from kani_npc import __version__, commands, models
+from kani_npc.commands import (
+    ASKED_WRONGLY,
+    NAME,
+    EncoderOption,
+    ProjectOption,
+    StoreOption,
+    fail,
+    speaking_at,
+)
+from kani_npc.config import calm_libraries, serve_settings
+from kani_npc.errors import InvalidRecord, InvalidUtterance, KaniError, NotFound, SettingsError
 
 if TYPE_CHECKING:
     from kani_npc.client import Speech
     from kani_npc.server.app import Running
 
-NAME = "kani-npc"
-WRONGLY_ASKED = (InvalidUtterance, NotFound, SettingsError)
+WRONGLY_ASKED = (InvalidRecord, InvalidUtterance, NotFound, SettingsError)
 
 app = typer.Typer(
     add_completion=False,
@@ -32,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A voice service for game characters: a line in, speech out.",
 )
+commands.add_to(app)
 
 ModelOption = Annotated[
     str | None,
@@ -62,10 +69,10 @@ def main() -> None:
     try:
         app(prog_name=NAME)
     except KaniError as error:
-        _fail(str(error), 2 if isinstance(error, WRONGLY_ASKED) else 1)
+        fail(str(error), 2 if isinstance(error, WRONGLY_ASKED) else 1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or type(error).__name__}", 1)
+        fail(f"{where}{error.strerror or type(error).__name__}", 1)
 
 
 def _print_version(wanted: bool) -> None:
@@ -96,13 +103,29 @@ def serve(
     device: DeviceOption = None,
     slots: Annotated[int | None, typer.Option(help="Lines spoken at once [default: 8]")] = None,
     threads: ThreadsOption = None,
+    store: StoreOption = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder for recordings [default: beside the store's file, or in Redis]"
+        ),
+    ] = None,
+    speaker_encoder: EncoderOption = None,
 ) -> None:
     """Serve speech over gRPC until SIGTERM or Ctrl-C.
 
     Every option is also an environment variable: KANI_NPC_ADDRESS, KANI_NPC_MODEL, and so on.
     """
     settings = serve_settings(
-        address=address, model=model, codec=codec, device=device, slots=slots, threads=threads
+        address=address,
+        model=model,
+        codec=codec,
+        device=device,
+        slots=slots,
+        threads=threads,
+        store=store,
+        artifacts=artifacts,
+        speaker_encoder=speaker_encoder,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from kani_npc.server.app import serve
@@ -126,6 +149,7 @@ def say(
     output: Annotated[
         str, typer.Option("--output", "-o", help="A WAV file, or - for raw samples on stdout.")
     ] = "speech.wav",
+    npc: Annotated[str, typer.Option(help="An NPC's id: its voice, accent and delivery.")] = "",
     voice: Annotated[str, typer.Option(help="A voice's id [default: the model's]")] = "",
     accent: Annotated[str, typer.Option(help="An accent's id [default: the voice's]")] = "",
     seed: Annotated[
@@ -142,24 +166,39 @@ def say(
     codec: CodecOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
+    store: StoreOption = None,
+    project: ProjectOption = "",
 ) -> None:
     """Say a line into a file. Plays nothing."""
     from kani_npc.client import Client, ServiceError
     from kani_npc.v1 import audio_pb2
     from kani_npc.v1 import speech_service_pb2 as pb
 
-    if server is not None and (model or codec or device or threads):
+    if server is not None and (model or codec or device or threads or store):
         raise SettingsError(
-            "--server speaks with its own model; --model, --codec, --device and --threads have no place"
+            "--server speaks with its own model and store; "
+            "--model, --codec, --device, --threads and --store have no place"
         )
+    if server == "":
+        raise SettingsError("--server must be host:port; leave it out to speak right here")
     settings = serve_settings(
-        address="127.0.0.1:0", model=model, codec=codec, device=device, slots=1, threads=threads
+        address="127.0.0.1:0",
+        model=model,
+        codec=codec,
+        device=device,
+        slots=1,
+        threads=threads,
+        store=store,
     )
 
     async def speak() -> None:
-        async with _address(server, settings) as address, Client(address) as client:
+        async with (
+            speaking_at(server, settings) as address,
+            Client(address, project=project) as client,
+        ):
             speech = client.synthesize(
                 text,
+                npc=npc,
                 voice=voice,
                 accent=accent,
                 seed=seed,
@@ -173,21 +212,9 @@ def say(
     try:
         asyncio.run(speak())
     except ServiceError as error:
-        asked_wrongly = error.status in ("INVALID_ARGUMENT", "NOT_FOUND")
+        asked_wrongly = error.status in ASKED_WRONGLY
         where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
-        _fail(where + str(error), 2 if asked_wrongly else 1)
-
-
-@asynccontextmanager
-async def _address(server: str | None, settings: ServeSettings) -> AsyncIterator[str]:
-    """Where to speak: at a running server, or at one of our own on a free loopback port."""
-    if server is not None:
-        yield server
-        return
-    from kani_npc.server.app import speaking_server
-
-    async with speaking_server(settings) as running:
-        yield running.address
+        fail(where + str(error), 2 if asked_wrongly else 1)
 
 
 async def _write(speech: "Speech", output: str) -> None:
@@ -218,11 +245,6 @@ def list_models() -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     for row in rows:
         print("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]))
-
-
-def _fail(message: str, code: int) -> None:
-    print(f"{NAME}: {message}", file=sys.stderr)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

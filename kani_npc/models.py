@@ -50,6 +50,9 @@ def resolve_model(name: str) -> Path:
     if name == TINY and SHIPPED.folder and (SHIPPED.folder / "config.json").exists():
         return SHIPPED.folder
     if name and Path(name).is_dir():
+        # Said here: with the codec still to be fetched, the hub would be asked first.
+        if not (Path(name) / "config.json").exists():
+            raise ModelError(f"{name} is no model folder: it has no config.json")
         return Path(name)
     if _HUB_NAME.fullmatch(name):
         return _fetch(name)

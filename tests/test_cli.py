@@ -85,8 +85,8 @@ def test_a_dash_streams_the_same_samples_raw(run, model, tmp_path):
     ("arguments", "says"),
     [
         (["say", ""], "nothing to speak"),
-        (["say", LINE, "--voice", "nobody"], "GetServerInfo"),
-        (["say", LINE, "--accent", "martian"], "GetServerInfo"),
+        (["say", LINE, "--voice", "nobody"], "ListVoices"),
+        (["say", LINE, "--accent", "martian"], "ListAccents"),
         (["say", LINE, "--seed", "-1"], "seed"),
         (["say", LINE, "--seed", "99999999999999999999"], "out of range"),
         (["say", LINE, "--rate", "11025"], "sample rate"),
@@ -109,7 +109,7 @@ def test_what_is_asked_wrongly_is_one_line_and_exit_code_2(run, model, arguments
         (["say", LINE, "--server", "127.0.0.1:9"], "127.0.0.1:9"),
         (["say", LINE, "--model", "./nowhere"], "./nowhere"),
         (["serve", "--model", "./nowhere", "--address", "127.0.0.1:0"], "./nowhere"),
-        (["serve", "--model", ".", "--address", "127.0.0.1:0"], "codec"),
+        (["serve", "--model", ".", "--address", "127.0.0.1:0"], "config.json"),
     ],
 )
 def test_what_goes_wrong_is_one_line_and_exit_code_1(run, monkeypatch, arguments, says):
@@ -138,6 +138,11 @@ def test_an_unknown_environment_variable_is_refused(run, monkeypatch):
     monkeypatch.setenv("KANI_NPC_SPEED", "9")
     code, _, err = run("serve")
     assert code == 2 and len(err) == 1 and "KANI_NPC_SPEED" in err[0]
+
+
+def test_a_server_without_a_name_is_one_clear_line(run):
+    code, out, err = run("say", LINE, "--server", "")
+    assert (code, out, len(err)) == (2, b"", 1) and "--server" in err[0]
 
 
 def test_a_server_and_a_model_of_ones_own_exclude_each_other(run, model):

@@ -139,6 +139,9 @@ def test_what_is_no_folder_and_no_hub_name_is_an_error(name):
 
 
 def test_a_folder_is_itself(tmp_path):
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        resolve_model(str(tmp_path))
+    (tmp_path / "config.json").touch()
     assert resolve_model(str(tmp_path)) == tmp_path
 
 
