@@ -16,7 +16,7 @@ from kani_npc.engine.scheduler import Line, Scheduler, StepFrames, StepPlan
 from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError
 from kani_npc.prompt import Prompt, build_prompt
 from kani_npc.speech import Utterance, Voice
-from kani_npc.tokens import END_OF_TEXT
+from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,8 @@ class Engine:
 
     def _encode(self, text: str) -> list[int]:
         ids = self.model.tokenizer.encode(text)
-        if max(ids) >= self.model.lm.layout.base:
+        marked = max(ids) >= self.model.lm.layout.base or START_OF_TEXT in ids[1:]
+        if marked or END_OF_TEXT in ids:
             # A published tokenizer knows its markers and audio tokens by their spelling too.
             raise InvalidUtterance("the text spells one of the model's own markers", field="text")
         return ids

@@ -109,6 +109,7 @@ def load_model(
             f"no codec at {codec}; pass --codec with a .nemo file or a codec folder (published models: "
             f"{PUBLISHED_CODEC})"
         )
+    device = _usable(device)
     lm = load_lm(folder, dtype=dtype or torch.float32, device=device).eval()
     tokenizer = load_tokenizer(folder)
     loaded_codec = load_codec(codec, device=device)
@@ -134,6 +135,17 @@ def load_model(
     return SpeechModel(lm, loaded_codec, tokenizer, info)
 
 
+def _usable(name: str | torch.device) -> torch.device:
+    """The device of that name. Raises `ModelError` where this machine has none; torch would say so in a page."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ModelError(f"no device is called {name!r}; pass cpu, cuda or cuda:0") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"there is no {device} here that torch can use; pass --device cpu")
+    return device
+
+
 def read_sampling(folder: Path) -> tuple[Sampling, tuple[str, ...]]:
     """The defaults in generation_config.json, and notes on what it left to the published ones.
 
@@ -150,6 +162,9 @@ def read_sampling(folder: Path) -> tuple[Sampling, tuple[str, ...]]:
         else:
             values[name] = given[name]
     values |= {name: given[name] for name in ("min_frames", "max_frames") if name in given}
+    for name in ("top_k", "min_frames", "max_frames"):
+        if name in values and type(values[name]) is not int:
+            raise ModelError(f"{path.name}: {name} must be a whole number")
     try:
         return PUBLISHED_SAMPLING.but(greedy=given.get("do_sample") is False, **values), tuple(
             notes

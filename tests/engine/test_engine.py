@@ -330,12 +330,13 @@ def test_what_this_model_cannot_say_is_refused_by_field(utterance: Utterance, fi
     assert utterance.text not in str(error.value)
 
 
-def test_text_that_spells_a_marker_is_refused():
+@pytest.mark.parametrize("marker", [echo_model().lm.layout.end_of_speech, 1, 2])
+def test_text_that_spells_a_marker_is_refused(marker: int):
     class Spelling:
         vocab_size = 400
 
         def encode(self, text: str) -> list[int]:
-            return [1, echo_model().lm.layout.end_of_speech]
+            return [1, marker]
 
     model = replace(echo_model(), tokenizer=Spelling())
     with pytest.raises(InvalidUtterance, match="markers"):

@@ -83,7 +83,14 @@ def test_only_an_explicit_do_sample_false_is_greedy(folder: Path):
 
 
 @pytest.mark.parametrize(
-    "values", [{"temperature": -1.0}, {"top_p": float("nan")}, {"top_k": "many"}, {"max_frames": 0}]
+    "values",
+    [
+        {"temperature": -1.0},
+        {"top_p": float("nan")},
+        {"top_k": "many"},
+        {"top_k": 20.5},
+        {"max_frames": 0},
+    ],
 )
 def test_sampling_defaults_that_mean_nothing_name_their_file(
     folder: Path, values: dict[str, object]
@@ -91,6 +98,13 @@ def test_sampling_defaults_that_mean_nothing_name_their_file(
     change(folder / "generation_config.json", **values)
     with pytest.raises(ModelError, match=r"generation_config\.json"):
         load_model(folder)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "cpu:zz", "toaster"])
+def test_a_device_that_is_not_here_is_one_clear_line(folder: Path, device: str):
+    with pytest.raises(ModelError, match=device) as caught:
+        load_model(folder, device=device)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_a_codec_says_what_to_pass(folder: Path, tmp_path: Path):
