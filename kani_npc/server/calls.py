@@ -14,12 +14,20 @@ from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from kani_npc.errors import EngineClosed
-from kani_npc.server.errors import MalformedRequest, RequestTooLarge, to_status
+from kani_npc.server.errors import (
+    ListenerStalled,
+    MalformedRequest,
+    RequestTooLarge,
+    to_status,
+)
 
 PACKAGE = "/kani_npc."
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_UPLOAD_BYTES = 32 * 2**20 + MAX_REQUEST_BYTES  # the file, and what is said of it
 UPLOADS = ("/EnrollVoice", "/ImportVoice")
+# A game may be paused in the middle of a line. Longer than this, its listener is gone and only its connection is left,
+# which answers pings for ever: its sound would stay in memory as long.
+MAX_STALL_S = 300.0
 
 
 class Calls(grpc.aio.ServerInterceptor):
@@ -55,12 +63,12 @@ class Calls(grpc.aio.ServerInterceptor):
         return wrap(call, response_serializer=handler.response_serializer)
 
     def _unary_stream(self, handler: Any, most: int) -> Any:
-        async def call(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+        async def call(data: bytes, context: grpc.aio.ServicerContext) -> None:
             async with self._call(context):
                 responses = handler.unary_stream(_parse(handler, data, most), context)
                 async with aclosing(responses):
                     async for response in responses:
-                        yield response
+                        await _write(response, context)
 
         return call
 
@@ -86,6 +94,17 @@ class Calls(grpc.aio.ServerInterceptor):
             self._running -= 1
             if self._running == 0:
                 self._idle.set()
+
+
+async def _write(response: Message, context: grpc.aio.ServicerContext) -> None:
+    """Comes back when the transport has accepted it."""
+    try:
+        async with asyncio.timeout(MAX_STALL_S):
+            await context.write(response)
+    except TimeoutError:
+        raise ListenerStalled(
+            f"nobody read this stream for {MAX_STALL_S:.0f} s; say the line again when somebody listens"
+        ) from None
 
 
 def _parse(handler: Any, data: bytes, most: int) -> Message:

@@ -30,13 +30,19 @@ class RequestTooLarge(errors.KaniError):
     """More bytes than this method takes."""
 
 
+class ListenerStalled(errors.KaniError):
+    """A client that holds its stream open and does not read it."""
+
+
 # The most special class of an error's ancestry wins.
 STATUS: dict[type[errors.KaniError], int] = {
     errors.InvalidUtterance: code_pb2.INVALID_ARGUMENT,
     errors.InvalidRecord: code_pb2.INVALID_ARGUMENT,
     errors.BadAudio: code_pb2.INVALID_ARGUMENT,
     MalformedRequest: code_pb2.INVALID_ARGUMENT,
-    RequestTooLarge: code_pb2.RESOURCE_EXHAUSTED,  # as gRPC itself says it
+    # gRPC itself says RESOURCE_EXHAUSTED, which here means: the same again later. It would not fit later either.
+    RequestTooLarge: code_pb2.INVALID_ARGUMENT,
+    ListenerStalled: code_pb2.DEADLINE_EXCEEDED,
     errors.NotFound: code_pb2.NOT_FOUND,
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
     errors.StaleEtag: code_pb2.ABORTED,

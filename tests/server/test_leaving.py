@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kani_npc.client import Client, ServiceError
 from kani_npc.config import ServeSettings
 from kani_npc.errors import SettingsError
+from kani_npc.server import calls
 from kani_npc.server.app import SERVICE, server
 from kani_npc.v1 import speech_service_pb2 as pb
 from tests.server.conftest import SETTINGS, some_voices
@@ -99,6 +100,26 @@ async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start, pace
     writer.close()  # and when it goes, its slot is free
     await until(lambda: service.sine.active == 0)
     del reader
+
+
+async def test_a_client_that_never_reads_is_given_up_in_the_end(start, monkeypatch):
+    monkeypatch.setattr(calls, "MAX_STALL_S", 0.3)
+    service = await start(SineSynthesizer())
+    host, port = service.address.split(":")
+    reader, writer = await never_reading_call(
+        host, int(port), pb.SynthesizeRequest(text=LONG, pace=pb.PACE_UNPACED)
+    )
+    await until(lambda: service.sine.active == 1)
+    await until(lambda: service.sine.active == 0)
+    # Should it read after all, it learns why: windows as large as they go, for the connection and the stream.
+    largest = (2**30).to_bytes(4, "big")
+    for stream in (0, 1):
+        writer.write(b"\x00\x00\x04\x08\x00" + stream.to_bytes(4, "big") + largest)
+    received = b""
+    async with asyncio.timeout(5):
+        while b"nobody read this stream" not in received:
+            received += await reader.read(2**16)
+    writer.close()
 
 
 async def never_reading_call(host: str, port: int, request: pb.SynthesizeRequest):
