@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -68,6 +69,7 @@ NOISE = 0.03  # of each of the embedding's dims; 0.94 is then the mean cosine to
 CENTROID_SHARE = 0.25  # of the rows have the voice's centroid, as the shipped voices do
 CROWD_TIMES = 4  # the scalings' lines come so often in an epoch
 HELD_OUT_LINES = 20  # a voice, for the figures
+MOST_LOST_NATS = 0.05  # by the map, before anything is trained
 ENROLMENT_CLIPS = 3
 SPOKEN_LINES = 5
 
@@ -180,7 +182,7 @@ def run(
     lm.load_state_dict(before.state_dict())
     fold(lm, speaker_map(torch.stack(list(voices.values())), vectors_VD))
     corpus_lines = [line for line in lines if line.voice in voices]
-    figures: dict[str, object] = {
+    figures: dict[str, Any] = {
         "noise": NOISE,
         "minutes": minutes,
         "before": _nll(before, plain, corpus_lines),
@@ -188,6 +190,9 @@ def run(
         "folded_enrolled": _nll(lm, enrolled, lines),
     }
     print(json.dumps(figures, indent=2), flush=True)
+    lost = figures["folded_enrolled"]["voices"] - figures["before"]["voices"]
+    if lost > MOST_LOST_NATS:
+        raise SystemExit(f"the map costs {lost:.3f} nats; it must not cost over {MOST_LOST_NATS}")
 
     trainer = Trainer(lm, folder / "lm_adapt.pt")
     trainer.resume()
