@@ -42,6 +42,8 @@ _HIGHEST_HARMONIC_HZ = 10_500.0
 _CYCLE = 1 << 40  # of the pulses' phase: steps of 2e-8 Hz, and 2**23 cycles before an int64 is full
 _LOG_GAIN = (-12.0, 6.0)
 _WINDOWS = (1008, 2048)  # encoder: a mel spectrum, and one that resolves harmonics
+# What a config may ask for, by the last word of a field's name: a damaged one must not fill the memory.
+_MOST = {"blocks": 64, "bands": 512, "mels": 256, "groups": 64, "levels": 64, "hz": 192_000}
 _LOW_BINS = 96  # of the second window: up to 1 kHz
 
 
@@ -64,6 +66,18 @@ class SourceFilterConfig:
     encoder_frame_channels: int = 256
     encoder_blocks: int = 2
     encoder_mels: int = 64
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            most = _MOST.get(field.name.rpartition("_")[2], 4096)
+            if not 0 < len(numbers) <= 16 or any(
+                type(number) is not int or not 0 < number <= most for number in numbers
+            ):
+                raise CodecError(
+                    f"codec config: {field.name} is {value!r:.60}; expected whole numbers from 1 to {most}"
+                )
 
     @property
     def samples_per_frame(self) -> int:
@@ -707,7 +721,10 @@ def _read_config(path: Path) -> SourceFilterConfig:
     if values.keys() != expected:
         missing, unknown = sorted(expected - values.keys()), sorted(values.keys() - expected)
         raise CodecError(f"{path} lacks {missing} and has unknown {unknown}")
-    return SourceFilterConfig(**{**values, "levels": tuple(values["levels"])})
+    levels = values.pop("levels")
+    return SourceFilterConfig(
+        **values, levels=tuple(levels) if isinstance(levels, list) else levels
+    )
 
 
 def _save_weights(module: nn.Module, path: Path) -> None:

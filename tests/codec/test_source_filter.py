@@ -184,6 +184,18 @@ def test_a_config_that_does_not_fit_names_the_keys(trainable, tmp_path):
         SourceFilterCodec.from_folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("hop_blocks", 10**18), ("frame_channels", 0), ("levels", "8555"), ("num_groups", 4.0)],
+)
+def test_a_damaged_config_is_refused_before_anything_is_built(trainable, tmp_path, key, value):
+    trainable.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
+    with pytest.raises(CodecError, match=f"{key} is .*; expected whole numbers from 1 to"):
+        SourceFilterCodec.from_folder(tmp_path)
+
+
 def test_weights_that_do_not_fit_name_key_and_shapes(trainable, tmp_path):
     trainable.save(tmp_path)
     wider = dataclasses.replace(CONFIG, pitch_channels=20)
