@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -217,6 +218,11 @@ class Client:
             return await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._options)
         except grpc.aio.AioRpcError as error:
             raise _service_error(error) from None
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message as JSON has it, with the names of the wire."""
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
 def wav_header(header: pb.SpeechHeader, num_bytes: int) -> bytes:

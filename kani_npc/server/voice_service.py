@@ -17,6 +17,7 @@ from kani_npc.errors import (
     InvalidRecord,
     NotFound,
     SpaceMismatch,
+    StaleEtag,
 )
 from kani_npc.server.resources import (
     given,
@@ -192,7 +193,13 @@ class VoiceService(rpc.VoiceServiceServicer):
     ) -> pb.EnrollVoiceResponse:
         project, message = project_of(context), given(request, "voice")
         if request.revise:
-            current = await self._registry.get(VoiceRecord, project, message.id)
+            # From the store itself: an etag may be newer than what was heard here.
+            current = await self._registry.records.get(VoiceRecord, project, message.id)
+            if message.etag not in ("", current.etag):
+                raise StaleEtag(
+                    f"voice {current.id!r} has changed since it was read; its etag is {current.etag!r}",
+                    current=current.etag,
+                )
             record = _revised(current, message)
         else:
             record = to_voice(message)
