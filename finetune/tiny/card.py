@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.tiny.lines import HELD_OUT_ONE_IN, vocabulary
+from finetune.tiny.package import DEFAULT_VOICE
 from finetune.tiny.teachers import TEACHERS
 from kani_npc.lm.config import LmConfig
 from kani_npc.text.limits import MAX_SPEECH_S
@@ -27,6 +28,8 @@ measured anywhere. For speech that players should enjoy, point the service at th
 ## Voices
 
 {voices}
+
+{default_voice} is the default.
 
 A voice is a fixed vector that the model learned as a name (space `tiny-0`). There is no speaker encoder: voices that
 were not trained cannot be enrolled with this version. `ada` is the same synthetic speaker in three accents; the other
@@ -87,6 +90,7 @@ def write(folder: Path, model: Path) -> None:
             num_layers=config.num_layers,
             hidden_size=config.hidden_size,
             voices=_voices(),
+            default_voice=DEFAULT_VOICE.capitalize(),
             lines_each=evaluation["lines_each"],
             num_words=len(vocabulary()),
             table=(folder / "evaluation.md").read_text(),

@@ -142,7 +142,7 @@ def table(results: Sequence[Result]) -> str:
             f"| {r.lm_rtf:.3f} + {r.codec_rtf:.3f} |"
         )
     for name, some in (
-        ("flite voices", [r for r in results if r.engine == "flite"]),
+        ("flite voices", [r for r in results if r.engine.startswith("flite")]),
         ("all", results),
     ):
         words = sum(r.words for r in some)

@@ -28,6 +28,7 @@ from kani_npc.tokens import NUM_MARKERS
 
 MODEL_FOLDER = Path("kani_npc/tiny")
 LICENCE = "Apache-2.0; synthetic voices, see the model card"
+DEFAULT_VOICE = "rowan"  # the one that is understood best, see the model card
 PAD_MULTIPLE = 32
 MAX_FRAMES = 500  # 40 s
 
@@ -185,10 +186,10 @@ def _voices(teachers: Sequence[Teacher]) -> dict[str, Any]:
                 "licence": _SPEAKERS_LICENCE[teacher.engine],
             },
         )
-    first = next(iter(voices.values()))
+    default = voices[DEFAULT_VOICE]
     return {
-        "default_voice": first["id"],
-        "default_accent": first["tag"],
+        "default_voice": default["id"],
+        "default_accent": default["tag"],
         "voices": list(voices.values()),
     }
 
