@@ -60,7 +60,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise CodecError(f"{file} could not be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CodecError(f"{file} is not JSON") from error
     if not isinstance(config, dict):
         raise CodecError(f"{file} is not a JSON object")

@@ -177,7 +177,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON object from a model folder. Raises `CheckpointError`."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} is not a JSON object")

@@ -160,7 +160,7 @@ def _shards(folder: Path) -> dict[str, Path]:
     try:
         names = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
         pairs = [(str(key), str(name)) for key, name in names.items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{folder / INDEX} has no weight_map of keys to files") from None
     for _, name in pairs:
         if Path(name).name != name or name == "..":

@@ -65,7 +65,7 @@ def load_tokenizer(folder: Path | str) -> Tokenizer:
         settings = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise CheckpointError("the model folder has no tokenizer.json") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError("tokenizer.json is not JSON") from error
     if isinstance(settings, dict) and "kind" in settings:
         if settings["kind"] != PHONES_KIND:

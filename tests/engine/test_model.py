@@ -155,6 +155,17 @@ def test_a_tokenizer_of_another_model_is_refused(folder: Path):
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "generation_config.json", "codec/config.json"]
+)
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "\x00", "[]"])
+def test_a_file_that_is_no_json_object_is_an_error_of_ours(folder: Path, name: str, text: str):
+    (folder / name).write_text(text)
+    with pytest.raises(ModelError) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_broken_codec_is_named(folder: Path):
     change(folder / "codec" / "config.json", kind="vinyl")
     with pytest.raises(CodecError, match="vinyl"):
