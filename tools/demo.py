@@ -17,6 +17,7 @@ from rich.table import Table
 
 from kani_npc.client import Client, ServiceError
 from kani_npc.v1 import speech_service_pb2 as pb
+from kani_npc.v1 import voice_service_pb2 as voice_pb
 from tools.local_server import ServerFailed, local_server
 
 LINES = (
@@ -58,15 +59,26 @@ async def say(client: Client, voice: str, text: str, file: Path) -> Spoken:
 
 
 async def speak(address: str, out: Path) -> list[Spoken]:
-    """The lines, one after the other, each by another of the server's voices."""
+    """The lines, one after the other, each by another voice; the last by one that is made here, as a designer would."""
     async with Client(address, timeout_s=120) as client:
-        info = await client.server_info()
-        voices = [voice.id for voice in info.voices]
+        listed = await client.voices.ListVoices(voice_pb.ListVoicesRequest())
+        voices = [voice.id for voice in listed.voices][: len(LINES)]
+        with_embedding = [v.id for v in listed.voices if v.HasField("embedding")]
+        if len(with_embedding) > 1:
+            voices = [*with_embedding[:2], await make_voice(client, with_embedding[:2])]
         return [
             await say(client, voice, text, out / f"{i + 1}-{voice}.wav")
             for i, text in enumerate(LINES)
             for voice in [voices[i % len(voices)]]
         ]
+
+
+async def make_voice(client: Client, parents: list[str]) -> str:
+    """A voice between two others."""
+    shares = [voice_pb.BlendShare(voice=parent, weight=1.0) for parent in parents]
+    voice = voice_pb.Voice(id="blend", display_name=" and ".join(parents))
+    request = voice_pb.BlendVoicesRequest(voice=voice, shares=shares)
+    return (await client.voices.BlendVoices(request)).voice.id
 
 
 def draw_spectrogram(file: Path, picture: Path) -> None:

@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -41,8 +42,19 @@ def local_server(
 ) -> Iterator[LocalServer]:
     """`kani-npc serve` with these arguments, from SERVING until the block ends; its output goes to `log`.
 
-    Raises `ServerFailed` if it does not serve within `start_timeout_s`.
+    Without a `--store` its voices are forgotten with it, and nobody's own are touched. Raises `ServerFailed` if it does
+    not serve within `start_timeout_s`.
     """
+    with TemporaryDirectory(prefix="kani-npc-") as folder:
+        store = () if "--store" in arguments else ("--store", f"sqlite:{folder}/voices.db")
+        with _serving((*arguments, *store), log, start_timeout_s, stop_timeout_s) as server:
+            yield server
+
+
+@contextmanager
+def _serving(
+    arguments: Sequence[str], log: Path, start_timeout_s: float, stop_timeout_s: float
+) -> Iterator[LocalServer]:
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "kani_npc", "serve", "--address", address, *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
