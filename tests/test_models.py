@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from kani_npc.errors import HubError, ModelError
-from kani_npc.models import PUBLISHED_CODEC, list_models, resolve_codec, resolve_model
+from kani_npc.models import (
+    PUBLISHED_CODEC,
+    list_models,
+    resolve_codec,
+    resolve_model,
+    resolve_speaker_encoder,
+)
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights", "voice.bin": b"a pickle"}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -170,3 +176,18 @@ def test_every_published_model_is_listed_with_its_licence(monkeypatch):
         "nvidia/nemo-nano-codec-22khz-0.6kbps-12.5fps": "NVIDIA Open Model License",
         "nineninesix/speaker-emb-tbr": "CC-BY-SA-3.0",
     }
+
+
+def test_a_speaker_encoder_is_the_named_one_else_the_models_own(tmp_path):
+    model, other = tmp_path / "model", tmp_path / "other"
+    (model / "speaker").mkdir(parents=True)
+    other.mkdir()
+    assert resolve_speaker_encoder(None, model, "s") == model / "speaker"
+    assert resolve_speaker_encoder(str(other), model, "s") == other
+    with pytest.raises(ModelError, match="no speaker encoder"):
+        resolve_speaker_encoder("no such thing", model, "s")
+
+
+def test_a_model_without_a_speaker_encoder_says_how_to_give_it_one(tmp_path):
+    with pytest.raises(ModelError, match="--speaker-encoder"):
+        resolve_speaker_encoder(None, tmp_path, "of-its-own")
