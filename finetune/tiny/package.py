@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from finetune.tiny.speakers import SPEAKER_DIM, SPEAKER_SPACE, speaker_vector
+from finetune.tiny.speakers import SPEAKER_DIM, Speakers
 from finetune.tiny.teachers import TEACHERS, Teacher
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
 from kani_npc.lm.config import LmConfig
@@ -31,6 +31,7 @@ LICENCE = "Apache-2.0; synthetic voices, see the model card"
 DEFAULT_VOICE = "rowan"  # the one that is understood best, see the model card
 PAD_MULTIPLE = 32
 MAX_FRAMES = 500  # 40 s
+ADAPTED_FILE = "lm_adapted.safetensors"
 
 _SPEAKERS_LICENCE = {
     "flite": "Apache-2.0; learned from CMU Flite speech (permissive CMU licence, see the model card)",
@@ -86,16 +87,18 @@ def write(
     encode: PhoneTokenizer,
     teachers: Sequence[Teacher],
     *,
+    speakers: Speakers | None = None,
     max_frames: int = MAX_FRAMES,
     pronunciations: Path = MODEL_FOLDER,
 ) -> None:
-    """Everything but the codec. Weights are stored in bfloat16."""
+    """Everything but the codec and the speaker encoder. Weights are stored in bfloat16."""
+    speakers = speakers or Speakers.named(teacher.voice for teacher in teachers)
     folder.mkdir(parents=True, exist_ok=True)
     stored = Lfm2(lm.config)
     stored.load_state_dict(lm.state_dict())
     save_lm(stored.bfloat16(), folder)
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_name": "tiny", "licence": LICENCE, "speaker_space": SPEAKER_SPACE}
+    config |= {"model_name": "tiny", "licence": LICENCE, "speaker_space": speakers.space}
     _write_json(folder / "config.json", config)
     (folder / "tokenizer.json").write_text(encode.settings())
     if folder.resolve() != pronunciations.resolve():
@@ -106,7 +109,7 @@ def write(
         folder / "generation_config.json",
         {**generation, "repetition_penalty": 1.0, "max_frames": max_frames},
     )
-    (folder / "voices.json").write_text(_voices_json(_voices(teachers)))
+    (folder / "voices.json").write_text(_voices_json(_voices(teachers, speakers)))
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes its files private
 
 
@@ -153,10 +156,20 @@ def write_random(folder: Path, *, seed: int = 0, max_frames: int = 12) -> None:
 
 
 def run(folder: Path, out: Path = MODEL_FOLDER) -> None:
-    """The newest trained weights of the recipe's folder, as a model folder. Prints its size."""
+    """The newest trained weights of the recipe's folder, as a model folder. Prints its size.
+
+    Weights that `adapt` made go with the speaker encoder whose space they take.
+    """
     from finetune.tiny.lm import trained
 
-    write(out, trained(folder), tokenizer(), TEACHERS)
+    lm, speakers = trained(folder), None
+    if (folder / ADAPTED_FILE).exists():
+        lm.load_state_dict(load_file(folder / ADAPTED_FILE))
+        speakers = Speakers.heard(folder / "embeddings.npz")
+        (out / "speaker").mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "model.safetensors"):
+            shutil.copyfile(folder / "speaker" / name, out / "speaker" / name)
+    write(out, lm, tokenizer(), TEACHERS, speakers=speakers)
     write_codec(folder / "codec", out / "codec")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
@@ -171,7 +184,7 @@ def _voices_json(catalogue: dict[str, Any]) -> str:
     return f'{{\n{heads}  "voices": [\n{voices}\n  ]\n}}\n'
 
 
-def _voices(teachers: Sequence[Teacher]) -> dict[str, Any]:
+def _voices(teachers: Sequence[Teacher], speakers: Speakers) -> dict[str, Any]:
     voices: dict[str, dict[str, object]] = {}
     for teacher in teachers:
         # A voice with several accents has the first one as its own.
@@ -180,8 +193,8 @@ def _voices(teachers: Sequence[Teacher]) -> dict[str, Any]:
             {
                 "id": teacher.voice,
                 "display_name": teacher.display_name,
-                "space": SPEAKER_SPACE,
-                "embedding": [round(x, 7) for x in speaker_vector(teacher.voice).tolist()],
+                "space": speakers.space,
+                "embedding": [round(x, 7) for x in speakers.vectors[teacher.voice].tolist()],
                 "tag": teacher.tag,
                 "licence": _SPEAKERS_LICENCE[teacher.engine],
             },
