@@ -53,9 +53,11 @@ class SpeechService(rpc.SpeechServiceServicer):
         first_audio_ms = 0.0
         leash = Leash()
         with self._registry.speaking(cast, leash.stop), self._metered(cast, utterance, writer):
-            yield writer.header()
             async with aclosing(self._synthesizer.synthesize(utterance)) as events:
-                while event := await leash.wait(anext(events, None)):
+                event = await leash.wait(anext(events, None))
+                # Not before: a line that finds no room fails without a header, and clients may simply ask again.
+                yield writer.header()
+                while event:
                     for response in writer.sound(event):
                         duration_s = writer.duration_s(response)
                         await leash.wait(asyncio.sleep(pacer.wait_s(duration_s, perf_counter())))
@@ -64,6 +66,7 @@ class SpeechService(rpc.SpeechServiceServicer):
                         pacer.sent(duration_s, perf_counter())
                     if isinstance(event, Finished):
                         yield writer.end(event, _since_ms(started_s), first_audio_ms)
+                    event = await leash.wait(anext(events, None))
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: grpc.aio.ServicerContext
