@@ -61,11 +61,13 @@ async def say(client: Client, voice: str, text: str, file: Path) -> Spoken:
 async def speak(address: str, out: Path) -> list[Spoken]:
     """The lines, one after the other, each by another voice; the last by one that is made here, as a designer would."""
     async with Client(address, timeout_s=120) as client:
-        listed = await client.voices.ListVoices(voice_pb.ListVoicesRequest())
-        voices = [voice.id for voice in listed.voices][: len(LINES)]
-        with_embedding = [v.id for v in listed.voices if v.HasField("embedding")]
-        if len(with_embedding) > 1:
-            voices = [*with_embedding[:2], await make_voice(client, with_embedding[:2])]
+        info = await client.server_info()
+        accents = {voice.id: voice.accent for voice in info.voices}
+        own = accents.pop(info.default_voice)
+        # The default voice, one with another accent than it if there is, and one between the two.
+        voices = [info.default_voice, *sorted(accents, key=lambda voice: accents[voice] == own)][:2]
+        if len(voices) == 2 and info.model.speaker_space:
+            voices.append(await make_voice(client, voices))
         return [
             await say(client, voice, text, out / f"{i + 1}-{voice}.wav")
             for i, text in enumerate(LINES)

@@ -31,9 +31,15 @@ measured anywhere. For speech that players should enjoy, point the service at th
 
 {default_voice} is the default.
 
-A voice is a fixed vector that the model learned as a name (space `tiny-0`). There is no speaker encoder: voices that
-were not trained cannot be enrolled with this version. `ada` is the same synthetic speaker in three accents; the other
-voices have heard one accent each, and asking them for another is untested.
+A voice is an embedding of the small speaker encoder in `speaker/` (space `tiny-1`). The model learned its nine voices
+as fixed vectors; a linear map from the encoder's space to those is folded into its speaker projection, which leaves
+the nine as they were (twenty lines of five voices: the same codes). So a recording can be enrolled, but **this is no
+cloning**: an unseen speaker lands somewhere among the nine. Held-out nats of vocal-tract scalings that were never
+trained: 2.37 (slt), 2.92 (rms), 3.07 (kal16), 3.36 (awb). The encoder's equal-error rate on 17 synthetic speakers that
+it never heard is 5 % within one accent, 7 % for three lines averaged, and 19 % for single lines across accents.
+
+`ada` is the same synthetic speaker in three accents; the other voices have heard one accent each, and asking them for
+another is untested.
 
 ## What an independent recogniser hears
 

@@ -31,7 +31,6 @@ from finetune.tiny.g2p import read_dictionary
 from finetune.tiny.lines import lines, spoken_words, vocabulary
 from finetune.tiny.lm import read_codes
 from finetune.tiny.package import MODEL_FOLDER, tokenizer
-from finetune.tiny.speakers import speaker_vector
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, Teacher
 from kani_npc.codec.load import load_codec
 from kani_npc.lm.generate import generate
@@ -154,6 +153,12 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _embeddings(model: Path) -> dict[str, list[float]]:
+    """What the model's own voices.json says of each voice."""
+    voices = json.loads((model / "voices.json").read_text())["voices"]
+    return {voice["id"]: voice["embedding"] for voice in voices}
+
+
 def _judge(teacher: Teacher, folder: Path, model: Path, lines_each: int) -> Result:
     # Imported here: it loads pyworld, which only making the corpus needs.
     from finetune.tiny.data import shards
@@ -171,7 +176,7 @@ def _judge(teacher: Teacher, folder: Path, model: Path, lines_each: int) -> Resu
     spoken = [s for s in held_out if (s.voice, s.tag) == (teacher.voice, teacher.tag)][:lines_each]
 
     lm, codec, encode = load_lm(model), load_codec(model / "codec"), load_tokenizer(model).encode
-    speaker = torch.from_numpy(speaker_vector(teacher.voice))
+    speaker = torch.tensor(_embeddings(model)[teacher.voice])
     errors = Counter[str]()
     ratios: list[float] = []
     words = runaways = 0
