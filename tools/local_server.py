@@ -18,6 +18,14 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 
+# gRPC's own back-off makes a start of three seconds look like one of ten.
+RETRY_SOON = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+)
+
+
 class ServerFailed(RuntimeError):
     """It did not come up. Says what it said last."""
 
@@ -79,7 +87,7 @@ def _serving(
 def _wait_until_serving(
     process: subprocess.Popen[bytes], address: str, log: Path, end_s: float
 ) -> None:
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, options=RETRY_SOON) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
