@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 import grpc
 from grpc_health.v1 import health_pb2
 
-
 # gRPC's own back-off makes a start of three seconds look like one of ten.
 RETRY_SOON = (
     ("grpc.initial_reconnect_backoff_ms", 100),
