@@ -50,8 +50,8 @@ from finetune.tiny.lm import (
     read_codes,
     trained,
 )
-from finetune.tiny.package import tokenizer
-from finetune.tiny.speakers import speaker_vector
+from finetune.tiny.package import ADAPTED_FILE, tokenizer
+from finetune.tiny.speakers import Speakers, speaker_vector
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS
 from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec
 from kani_npc.lm.generate import generate
@@ -94,16 +94,15 @@ def fold(lm: Lfm2, map_DD: Tensor) -> None:
     weight_HD.copy_(weight_HD.double() @ map_DD.double())
 
 
-def centroids(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """The embedding of each voice of the corpus, as voices.json has it once the model is adapted."""
-    with np.load(folder / "embeddings.npz") as file:
-        return dict(zip(file["voice"].tolist(), file["centroid"], strict=True))
+def _shipped(folder: Path) -> Mapping[str, NDArray[np.float32]]:
+    """The voices as `package` writes them with adapted weights."""
+    return Speakers.heard(folder / "embeddings.npz").vectors
 
 
 def folded(folder: Path) -> Lfm2:
-    """The trained model with the map in it: its voices by their `centroids`, said as before."""
+    """The trained model with the map in it: its voices by their centroids, said as before."""
     before = trained(folder)
-    voices = centroids(folder)
+    voices = _shipped(folder)
     vectors_VD = torch.stack([torch.from_numpy(speaker_vector(voice)) for voice in voices])
     own_VD = torch.stack([torch.from_numpy(centroid) for centroid in voices.values()])
     lm = new_lm(tokenizer(), before.config.audio_step)
@@ -113,9 +112,9 @@ def folded(folder: Path) -> Lfm2:
 
 
 def adapted(folder: Path) -> Lfm2:
-    """The adapted model. Its voices are `centroids`, in the space of the encoder in speaker/."""
+    """The adapted model. Its voices are `_shipped`, in the space of the encoder in speaker/."""
     lm = new_lm(tokenizer(), _audio_step(folder))
-    lm.load_state_dict(load_file(folder / "lm_adapted.safetensors"))
+    lm.load_state_dict(load_file(folder / ADAPTED_FILE))
     return lm.eval().requires_grad_(False)
 
 
@@ -187,7 +186,7 @@ def run(
     plain = Examples(layout, encode, audio_step)
     learned = _embeddings(encoder, heard, held_out=False)
     fresh = _embeddings(encoder, heard, held_out=True)
-    voices = {voice: torch.from_numpy(c) for voice, c in centroids(folder).items()}
+    voices = {voice: torch.from_numpy(c) for voice, c in _shipped(folder).items()}
     at_centroids = Recorded(layout, encode, audio_step, learned | fresh, centroids=voices)
     # With what one to three held-out lines give: a voice as it is enrolled.
     enrolled = Recorded(
@@ -233,7 +232,7 @@ def run(
     }
     draft = folder / "lm_adapted.part"
     save_file({name: weight.contiguous() for name, weight in lm.state_dict().items()}, draft)
-    os.replace(draft, folder / "lm_adapted.safetensors")
+    os.replace(draft, folder / ADAPTED_FILE)
     (folder / "lm_adapted.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2), flush=True)
     return figures
@@ -289,7 +288,7 @@ def enroll(folder: Path, lm: Lfm2, *, threads: int = 1) -> dict[str, object]:
     encoder = load_speaker_encoder(folder / "speaker")
     codec = SourceFilterCodec.from_folder(folder / "codec")
     encode = tokenizer()
-    shipped = centroids(folder)
+    shipped = _shipped(folder)
     report: dict[str, object] = {}
     for speaker in crowd.crowd():
         if not (speaker.is_scaling and speaker.is_held_out):
