@@ -121,6 +121,9 @@ class Utterance:
     seed: int
     priority: Priority = Priority.DIALOGUE
     pace: Pace = Pace.REALTIME
+    start_within_s: float | None = None  # better silent than late
+    pause_s: float = 0.0  # silence between the pieces of a long text, over what the model leaves
+    attempt: int = 0  # another draw of the same seed: the watchdog threw the takes before away
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
@@ -142,6 +145,9 @@ class PcmChunk:
 class FinishReason(Enum):
     END_OF_SPEECH = "end_of_speech"  # the model ended the line
     MAX_FRAMES = "max_frames"  # the limit did
+    INTERRUPTED = "interrupted"  # somebody asked for silence
+    SUPERSEDED = "superseded"  # a newer turn of the same NPC took its place
+    WATCHDOG = "watchdog"  # the voice repeated itself, fell silent or would not end
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kani_npc/v1/audio.proto\x12\x0bkani_npc.v1\"S\n\x0b\x41udioFormat\x12,\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05*h\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x1a\n\x16\x41UDIO_ENCODING_FLOAT32\x10\x02\x42\r\xaa\x02\nKaniNpc.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kani_npc/v1/audio.proto\x12\x0bkani_npc.v1\"S\n\x0b\x41udioFormat\x12,\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05*\x9f\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x1a\n\x16\x41UDIO_ENCODING_FLOAT32\x10\x02\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x03\x12\x1b\n\x17\x41UDIO_ENCODING_OGG_OPUS\x10\x04\x42\r\xaa\x02\nKaniNpc.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,8 +32,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kani_npc.v1.audio_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\nKaniNpc.V1'
-  _globals['_AUDIOENCODING']._serialized_start=125
-  _globals['_AUDIOENCODING']._serialized_end=229
+  _globals['_AUDIOENCODING']._serialized_start=126
+  _globals['_AUDIOENCODING']._serialized_end=285
   _globals['_AUDIOFORMAT']._serialized_start=40
   _globals['_AUDIOFORMAT']._serialized_end=123
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from kani_npc.v1 import audio_pb2 as kani__npc_dot_v1_dot_audio__pb2
 from kani_npc.v1 import sampling_pb2 as kani__npc_dot_v1_dot_sampling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kani_npc/v1/speech_service.proto\x12\x0bkani_npc.v1\x1a\x17kani_npc/v1/audio.proto\x1a\x1akani_npc/v1/sampling.proto\"\x93\x02\n\x11SynthesizeRequest\x12\x0b\n\x03npc\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x04 \x01(\t\x12\'\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x18.kani_npc.v1.AudioFormat\x12\'\n\x08sampling\x18\x06 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04vary\x18\x08 \x01(\x08\x12\'\n\x08priority\x18\t \x01(\x0e\x32\x15.kani_npc.v1.Priority\x12\x1f\n\x04pace\x18\n \x01(\x0e\x32\x11.kani_npc.v1.PaceB\x07\n\x05_seed\"\x9c\x01\n\x12SynthesizeResponse\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.kani_npc.v1.SpeechHeaderH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.kani_npc.v1.SpeechAudioH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.kani_npc.v1.SpeechEndH\x00\x42\x07\n\x05\x65vent\"\xf7\x01\n\x0cSpeechHeader\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12,\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x16\n\x0evoice_revision\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\x11\n\tsynthetic\x18\t \x01(\x08\x12\x17\n\x0fsampler_version\x18\n \x01(\t\x12\x0b\n\x03npc\x18\x0c \x01(\t\"1\n\x0bSpeechAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\"\xba\x01\n\tSpeechEnd\x12\x30\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x19.kani_npc.v1.FinishReason\x12\x15\n\rtotal_samples\x18\x02 \x01(\x03\x12\x12\n\nelapsed_ms\x18\x03 \x01(\x01\x12\x12\n\ncompute_ms\x18\x04 \x01(\x01\x12\x11\n\tqueued_ms\x18\x05 \x01(\x01\x12\x16\n\x0e\x66irst_audio_ms\x18\x06 \x01(\x01\x12\x11\n\tcache_hit\x18\x07 \x01(\x08\"\x16\n\x14GetServerInfoRequest\"\xc1\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.kani_npc.v1.ModelInfo\x12&\n\x06voices\x18\x03 \x03(\x0b\x32\x16.kani_npc.v1.VoiceInfo\x12\x15\n\rdefault_voice\x18\x04 \x01(\t\x12(\n\x07\x61\x63\x63\x65nts\x18\x05 \x03(\x0b\x32\x17.kani_npc.v1.AccentInfo\x12\x16\n\x0e\x64\x65\x66\x61ult_accent\x18\x06 \x01(\t\x12-\n\tencodings\x18\x07 \x03(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x17\n\x0fsample_rates_hz\x18\x08 \x03(\x05\x12\'\n\x08\x63\x61pacity\x18\t \x01(\x0b\x32\x15.kani_npc.v1.Capacity\"\xe3\x01\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07licence\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x19\n\x11samples_per_frame\x18\x04 \x01(\x05\x12\x15\n\rspeaker_space\x18\x05 \x01(\t\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\'\n\x08sampling\x18\x07 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x17\n\x0fsampler_version\x18\x08 \x01(\t\x12\x18\n\x10\x61ssumed_defaults\x18\t \x03(\t\"`\n\tVoiceInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\"%\n\nAccentInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\">\n\x08\x43\x61pacity\x12\x11\n\tnum_slots\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x0f\n\x07waiting\x18\x03 \x01(\x05*{\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_AMBIENT\x10\x01\x12\x11\n\rPRIORITY_BARK\x10\x02\x12\x15\n\x11PRIORITY_DIALOGUE\x10\x03\x12\x15\n\x11PRIORITY_CRITICAL\x10\x04*A\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\x11\n\rPACE_REALTIME\x10\x01\x12\x10\n\x0cPACE_UNPACED\x10\x02*l\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x46INISH_REASON_END_OF_SPEECH\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_FRAMES\x10\x02\x32\xb8\x01\n\rSpeechService\x12O\n\nSynthesize\x12\x1e.kani_npc.v1.SynthesizeRequest\x1a\x1f.kani_npc.v1.SynthesizeResponse0\x01\x12V\n\rGetServerInfo\x12!.kani_npc.v1.GetServerInfoRequest\x1a\".kani_npc.v1.GetServerInfoResponseB\r\xaa\x02\nKaniNpc.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kani_npc/v1/speech_service.proto\x12\x0bkani_npc.v1\x1a\x17kani_npc/v1/audio.proto\x1a\x1akani_npc/v1/sampling.proto\"\xe9\x02\n\x11SynthesizeRequest\x12\x0b\n\x03npc\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x04 \x01(\t\x12\'\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x18.kani_npc.v1.AudioFormat\x12\'\n\x08sampling\x18\x06 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04vary\x18\x08 \x01(\x08\x12\'\n\x08priority\x18\t \x01(\x0e\x32\x15.kani_npc.v1.Priority\x12\x1f\n\x04pace\x18\n \x01(\x0e\x32\x11.kani_npc.v1.Pace\x12\x17\n\x0fstart_within_ms\x18\x0b \x01(\x05\x12\x0c\n\x04turn\x18\x0c \x01(\x03\x12\x11\n\topen_text\x18\r \x01(\x08\x12\x1a\n\x12hold_until_checked\x18\x0e \x01(\x08\x42\x07\n\x05_seed\"7\n\tTextPiece\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x66lush\x18\x02 \x01(\x08\x12\r\n\x05\x63lose\x18\x03 \x01(\x08\"\x82\x01\n\x1aStreamingSynthesizeRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.kani_npc.v1.SynthesizeRequestH\x00\x12\'\n\x05piece\x18\x02 \x01(\x0b\x32\x16.kani_npc.v1.TextPieceH\x00\x42\t\n\x07request\"\xa5\x01\n\x1bStreamingSynthesizeResponse\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.kani_npc.v1.SpeechHeaderH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.kani_npc.v1.SpeechAudioH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.kani_npc.v1.SpeechEndH\x00\x42\x07\n\x05\x65vent\"b\n\x11\x41ppendTextRequest\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12%\n\x05piece\x18\x02 \x01(\x0b\x32\x16.kani_npc.v1.TextPiece\x12\x10\n\x08sequence\x18\x03 \x01(\x05\"+\n\x12\x41ppendTextResponse\x12\x15\n\rnext_sequence\x18\x01 \x01(\x05\"C\n\x10InterruptRequest\x12\r\n\x03npc\x18\x01 \x01(\tH\x00\x12\x16\n\x0cutterance_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06target\"@\n\x11InterruptResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.kani_npc.v1.InterruptedLine\"U\n\x0fInterruptedLine\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x14\n\x0csamples_sent\x18\x02 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\"?\n\x0ePrewarmRequest\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.kani_npc.v1.SynthesizeRequest\"\x85\x01\n\x0fPrewarmResponse\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.kani_npc.v1.PrewarmOutcome\x12\x15\n\rtotal_samples\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"\x9c\x01\n\x12SynthesizeResponse\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.kani_npc.v1.SpeechHeaderH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.kani_npc.v1.SpeechAudioH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.kani_npc.v1.SpeechEndH\x00\x42\x07\n\x05\x65vent\"\x99\x02\n\x0cSpeechHeader\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12,\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x16\n\x0evoice_revision\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\x11\n\tsynthetic\x18\t \x01(\x08\x12\x17\n\x0fsampler_version\x18\n \x01(\t\x12 \n\x18recommended_prebuffer_ms\x18\x0b \x01(\x05\x12\x0b\n\x03npc\x18\x0c \x01(\t\"1\n\x0bSpeechAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\"\xcc\x01\n\tSpeechEnd\x12\x30\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x19.kani_npc.v1.FinishReason\x12\x15\n\rtotal_samples\x18\x02 \x01(\x03\x12\x12\n\nelapsed_ms\x18\x03 \x01(\x01\x12\x12\n\ncompute_ms\x18\x04 \x01(\x01\x12\x11\n\tqueued_ms\x18\x05 \x01(\x01\x12\x16\n\x0e\x66irst_audio_ms\x18\x06 \x01(\x01\x12\x11\n\tcache_hit\x18\x07 \x01(\x08\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\"\x16\n\x14GetServerInfoRequest\"\xd7\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.kani_npc.v1.ModelInfo\x12&\n\x06voices\x18\x03 \x03(\x0b\x32\x16.kani_npc.v1.VoiceInfo\x12\x15\n\rdefault_voice\x18\x04 \x01(\t\x12(\n\x07\x61\x63\x63\x65nts\x18\x05 \x03(\x0b\x32\x17.kani_npc.v1.AccentInfo\x12\x16\n\x0e\x64\x65\x66\x61ult_accent\x18\x06 \x01(\t\x12-\n\tencodings\x18\x07 \x03(\x0e\x32\x1a.kani_npc.v1.AudioEncoding\x12\x17\n\x0fsample_rates_hz\x18\x08 \x03(\x05\x12\'\n\x08\x63\x61pacity\x18\t \x01(\x0b\x32\x15.kani_npc.v1.Capacity\x12\x14\n\x0creproducible\x18\n \x01(\x08\"\xe3\x01\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07licence\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x19\n\x11samples_per_frame\x18\x04 \x01(\x05\x12\x15\n\rspeaker_space\x18\x05 \x01(\t\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\'\n\x08sampling\x18\x07 \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12\x17\n\x0fsampler_version\x18\x08 \x01(\t\x12\x18\n\x10\x61ssumed_defaults\x18\t \x03(\t\"`\n\tVoiceInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\"%\n\nAccentInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\">\n\x08\x43\x61pacity\x12\x11\n\tnum_slots\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x0f\n\x07waiting\x18\x03 \x01(\x05*{\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_AMBIENT\x10\x01\x12\x11\n\rPRIORITY_BARK\x10\x02\x12\x15\n\x11PRIORITY_DIALOGUE\x10\x03\x12\x15\n\x11PRIORITY_CRITICAL\x10\x04*A\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\x11\n\rPACE_REALTIME\x10\x01\x12\x10\n\x0cPACE_UNPACED\x10\x02*\xc5\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x46INISH_REASON_END_OF_SPEECH\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_FRAMES\x10\x02\x12\x1d\n\x19\x46INISH_REASON_INTERRUPTED\x10\x03\x12\x1c\n\x18\x46INISH_REASON_SUPERSEDED\x10\x04\x12\x1a\n\x16\x46INISH_REASON_WATCHDOG\x10\x05*\x83\x01\n\x0ePrewarmOutcome\x12\x1f\n\x1bPREWARM_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14PREWARM_OUTCOME_MADE\x10\x01\x12\x1a\n\x16PREWARM_OUTCOME_CACHED\x10\x02\x12\x1a\n\x16PREWARM_OUTCOME_FAILED\x10\x03\x32\x89\x04\n\rSpeechService\x12O\n\nSynthesize\x12\x1e.kani_npc.v1.SynthesizeRequest\x1a\x1f.kani_npc.v1.SynthesizeResponse0\x01\x12l\n\x13StreamingSynthesize\x12\'.kani_npc.v1.StreamingSynthesizeRequest\x1a(.kani_npc.v1.StreamingSynthesizeResponse(\x01\x30\x01\x12M\n\nAppendText\x12\x1e.kani_npc.v1.AppendTextRequest\x1a\x1f.kani_npc.v1.AppendTextResponse\x12J\n\tInterrupt\x12\x1d.kani_npc.v1.InterruptRequest\x1a\x1e.kani_npc.v1.InterruptResponse\x12\x46\n\x07Prewarm\x12\x1b.kani_npc.v1.PrewarmRequest\x1a\x1c.kani_npc.v1.PrewarmResponse0\x01\x12V\n\rGetServerInfo\x12!.kani_npc.v1.GetServerInfoRequest\x1a\".kani_npc.v1.GetServerInfoResponseB\r\xaa\x02\nKaniNpc.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +34,56 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kani_npc.v1.speech_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\nKaniNpc.V1'
-  _globals['_PRIORITY']._serialized_start=1808
-  _globals['_PRIORITY']._serialized_end=1931
-  _globals['_PACE']._serialized_start=1933
-  _globals['_PACE']._serialized_end=1998
-  _globals['_FINISHREASON']._serialized_start=2000
-  _globals['_FINISHREASON']._serialized_end=2108
+  _globals['_PRIORITY']._serialized_start=2894
+  _globals['_PRIORITY']._serialized_end=3017
+  _globals['_PACE']._serialized_start=3019
+  _globals['_PACE']._serialized_end=3084
+  _globals['_FINISHREASON']._serialized_start=3087
+  _globals['_FINISHREASON']._serialized_end=3284
+  _globals['_PREWARMOUTCOME']._serialized_start=3287
+  _globals['_PREWARMOUTCOME']._serialized_end=3418
   _globals['_SYNTHESIZEREQUEST']._serialized_start=103
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=378
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=381
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=537
-  _globals['_SPEECHHEADER']._serialized_start=540
-  _globals['_SPEECHHEADER']._serialized_end=787
-  _globals['_SPEECHAUDIO']._serialized_start=789
-  _globals['_SPEECHAUDIO']._serialized_end=838
-  _globals['_SPEECHEND']._serialized_start=841
-  _globals['_SPEECHEND']._serialized_end=1027
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1029
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1051
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1054
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1375
-  _globals['_MODELINFO']._serialized_start=1378
-  _globals['_MODELINFO']._serialized_end=1605
-  _globals['_VOICEINFO']._serialized_start=1607
-  _globals['_VOICEINFO']._serialized_end=1703
-  _globals['_ACCENTINFO']._serialized_start=1705
-  _globals['_ACCENTINFO']._serialized_end=1742
-  _globals['_CAPACITY']._serialized_start=1744
-  _globals['_CAPACITY']._serialized_end=1806
-  _globals['_SPEECHSERVICE']._serialized_start=2111
-  _globals['_SPEECHSERVICE']._serialized_end=2295
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=464
+  _globals['_TEXTPIECE']._serialized_start=466
+  _globals['_TEXTPIECE']._serialized_end=521
+  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_start=524
+  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_end=654
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_start=657
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_end=822
+  _globals['_APPENDTEXTREQUEST']._serialized_start=824
+  _globals['_APPENDTEXTREQUEST']._serialized_end=922
+  _globals['_APPENDTEXTRESPONSE']._serialized_start=924
+  _globals['_APPENDTEXTRESPONSE']._serialized_end=967
+  _globals['_INTERRUPTREQUEST']._serialized_start=969
+  _globals['_INTERRUPTREQUEST']._serialized_end=1036
+  _globals['_INTERRUPTRESPONSE']._serialized_start=1038
+  _globals['_INTERRUPTRESPONSE']._serialized_end=1102
+  _globals['_INTERRUPTEDLINE']._serialized_start=1104
+  _globals['_INTERRUPTEDLINE']._serialized_end=1189
+  _globals['_PREWARMREQUEST']._serialized_start=1191
+  _globals['_PREWARMREQUEST']._serialized_end=1254
+  _globals['_PREWARMRESPONSE']._serialized_start=1257
+  _globals['_PREWARMRESPONSE']._serialized_end=1390
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=1393
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=1549
+  _globals['_SPEECHHEADER']._serialized_start=1552
+  _globals['_SPEECHHEADER']._serialized_end=1833
+  _globals['_SPEECHAUDIO']._serialized_start=1835
+  _globals['_SPEECHAUDIO']._serialized_end=1884
+  _globals['_SPEECHEND']._serialized_start=1887
+  _globals['_SPEECHEND']._serialized_end=2091
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=2093
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=2115
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=2118
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=2461
+  _globals['_MODELINFO']._serialized_start=2464
+  _globals['_MODELINFO']._serialized_end=2691
+  _globals['_VOICEINFO']._serialized_start=2693
+  _globals['_VOICEINFO']._serialized_end=2789
+  _globals['_ACCENTINFO']._serialized_start=2791
+  _globals['_ACCENTINFO']._serialized_end=2828
+  _globals['_CAPACITY']._serialized_start=2830
+  _globals['_CAPACITY']._serialized_end=2892
+  _globals['_SPEECHSERVICE']._serialized_start=3421
+  _globals['_SPEECHSERVICE']._serialized_end=3942
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,26 @@ class SpeechServiceStub(object):
                 request_serializer=kani__npc_dot_v1_dot_speech__service__pb2.SynthesizeRequest.SerializeToString,
                 response_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.SynthesizeResponse.FromString,
                 _registered_method=True)
+        self.StreamingSynthesize = channel.stream_stream(
+                '/kani_npc.v1.SpeechService/StreamingSynthesize',
+                request_serializer=kani__npc_dot_v1_dot_speech__service__pb2.StreamingSynthesizeRequest.SerializeToString,
+                response_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.StreamingSynthesizeResponse.FromString,
+                _registered_method=True)
+        self.AppendText = channel.unary_unary(
+                '/kani_npc.v1.SpeechService/AppendText',
+                request_serializer=kani__npc_dot_v1_dot_speech__service__pb2.AppendTextRequest.SerializeToString,
+                response_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.AppendTextResponse.FromString,
+                _registered_method=True)
+        self.Interrupt = channel.unary_unary(
+                '/kani_npc.v1.SpeechService/Interrupt',
+                request_serializer=kani__npc_dot_v1_dot_speech__service__pb2.InterruptRequest.SerializeToString,
+                response_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.InterruptResponse.FromString,
+                _registered_method=True)
+        self.Prewarm = channel.unary_stream(
+                '/kani_npc.v1.SpeechService/Prewarm',
+                request_serializer=kani__npc_dot_v1_dot_speech__service__pb2.PrewarmRequest.SerializeToString,
+                response_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.PrewarmResponse.FromString,
+                _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/kani_npc.v1.SpeechService/GetServerInfo',
                 request_serializer=kani__npc_dot_v1_dot_speech__service__pb2.GetServerInfoRequest.SerializeToString,
@@ -58,6 +78,38 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamingSynthesize(self, request_iterator, context):
+        """Says text as it is written, say by a language model: the configuration first, then fragments of text, cut anywhere.
+        Speech starts at the first clause that can be spoken. Closing the client's side, or a piece with `close`, ends the
+        line once everything was said. Not over gRPC-Web: `AppendText` is its twin there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendText(self, request, context):
+        """Adds text to a line that `Synthesize` began with `open_text`, for clients that cannot stream to the server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Interrupt(self, request, context):
+        """Stops an NPC, or one line, from anywhere: the stream gets its end, with FINISH_REASON_INTERRUPTED, before the next
+        frame. Nobody speaking is not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Prewarm(self, request, context):
+        """Makes lines ahead of play, when nobody else needs the engine, and keeps them in the line cache. One answer a line, in
+        the order in which they are done. FAILED_PRECONDITION where this server keeps no cache.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """What this server speaks with: model, licence, voices, accents, formats, capacity.
         """
@@ -72,6 +124,26 @@ def add_SpeechServiceServicer_to_server(servicer, server):
                     servicer.Synthesize,
                     request_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.SynthesizeRequest.FromString,
                     response_serializer=kani__npc_dot_v1_dot_speech__service__pb2.SynthesizeResponse.SerializeToString,
+            ),
+            'StreamingSynthesize': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamingSynthesize,
+                    request_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.StreamingSynthesizeRequest.FromString,
+                    response_serializer=kani__npc_dot_v1_dot_speech__service__pb2.StreamingSynthesizeResponse.SerializeToString,
+            ),
+            'AppendText': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendText,
+                    request_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.AppendTextRequest.FromString,
+                    response_serializer=kani__npc_dot_v1_dot_speech__service__pb2.AppendTextResponse.SerializeToString,
+            ),
+            'Interrupt': grpc.unary_unary_rpc_method_handler(
+                    servicer.Interrupt,
+                    request_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.InterruptRequest.FromString,
+                    response_serializer=kani__npc_dot_v1_dot_speech__service__pb2.InterruptResponse.SerializeToString,
+            ),
+            'Prewarm': grpc.unary_stream_rpc_method_handler(
+                    servicer.Prewarm,
+                    request_deserializer=kani__npc_dot_v1_dot_speech__service__pb2.PrewarmRequest.FromString,
+                    response_serializer=kani__npc_dot_v1_dot_speech__service__pb2.PrewarmResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -106,6 +178,114 @@ class SpeechService(object):
             '/kani_npc.v1.SpeechService/Synthesize',
             kani__npc_dot_v1_dot_speech__service__pb2.SynthesizeRequest.SerializeToString,
             kani__npc_dot_v1_dot_speech__service__pb2.SynthesizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamingSynthesize(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kani_npc.v1.SpeechService/StreamingSynthesize',
+            kani__npc_dot_v1_dot_speech__service__pb2.StreamingSynthesizeRequest.SerializeToString,
+            kani__npc_dot_v1_dot_speech__service__pb2.StreamingSynthesizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kani_npc.v1.SpeechService/AppendText',
+            kani__npc_dot_v1_dot_speech__service__pb2.AppendTextRequest.SerializeToString,
+            kani__npc_dot_v1_dot_speech__service__pb2.AppendTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Interrupt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kani_npc.v1.SpeechService/Interrupt',
+            kani__npc_dot_v1_dot_speech__service__pb2.InterruptRequest.SerializeToString,
+            kani__npc_dot_v1_dot_speech__service__pb2.InterruptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prewarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kani_npc.v1.SpeechService/Prewarm',
+            kani__npc_dot_v1_dot_speech__service__pb2.PrewarmRequest.SerializeToString,
+            kani__npc_dot_v1_dot_speech__service__pb2.PrewarmResponse.FromString,
             options,
             channel_credentials,
             insecure,
