@@ -525,6 +525,9 @@ async def _set_npc(
     name: Annotated[str | None, typer.Option("--name", help="What people call it.")] = None,
     label: LabelOption = None,
     gain_db: Annotated[float | None, typer.Option(help="-40 to 12.")] = None,
+    pause_ms: Annotated[
+        int | None, typer.Option(help="More silence between the pieces of a long line.")
+    ] = None,
     edge_silence_ms: Annotated[
         int | None, typer.Option(help="Silence before and after a line.")
     ] = None,
@@ -546,6 +549,7 @@ async def _set_npc(
         "accent": accent,
         "lexicon": lexicon,
         "delivery.gain_db": gain_db,
+        "delivery.pause_ms": pause_ms,
         "delivery.edge_silence_ms": edge_silence_ms,
         **_sampling(temperature, top_k, top_p),
     }

@@ -103,7 +103,7 @@ def to_npc(message: pb.Npc) -> Npc:
 
 
 def from_npc(npc: Npc) -> pb.Npc:
-    delivery = pb.Delivery(gain_db=npc.delivery.gain_db)
+    delivery = pb.Delivery(gain_db=npc.delivery.gain_db, pause_ms=npc.delivery.pause_ms)
     if npc.delivery.edge_silence_ms is not None:
         delivery.edge_silence_ms = npc.delivery.edge_silence_ms
     return pb.Npc(

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kani_npc.v1 import sampling_pb2 as kani__npc_dot_v1_dot_sampling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkani_npc/v1/npc_service.proto\x12\x0bkani_npc.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1akani_npc/v1/sampling.proto\"M\n\x08\x44\x65livery\x12\x0f\n\x07gain_db\x18\x01 \x01(\x01\x12\x1c\n\x0f\x65\x64ge_silence_ms\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x12\n\x10_edge_silence_ms\"\xd2\x03\n\x03Npc\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12,\n\x06labels\x18\x03 \x03(\x0b\x32\x1c.kani_npc.v1.Npc.LabelsEntry\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05voice\x18\x08 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\t \x01(\t\x12\x0f\n\x07lexicon\x18\n \x01(\t\x12\'\n\x08\x64\x65livery\x18\x0b \x01(\x0b\x32\x15.kani_npc.v1.Delivery\x12\'\n\x08sampling\x18\x0c \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12,\n\x0bseed_policy\x18\r \x01(\x0e\x32\x17.kani_npc.v1.SeedPolicy\x12\x11\n\x04seed\x18\x0e \x01(\x03H\x00\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_seed\"E\n\x10\x43reateNpcRequest\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"2\n\x11\x43reateNpcResponse\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\"\x1b\n\rGetNpcRequest\x12\n\n\x02id\x18\x01 \x01(\t\"/\n\x0eGetNpcResponse\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\"8\n\x0fListNpcsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"K\n\x10ListNpcsResponse\x12\x1e\n\x04npcs\x18\x01 \x03(\x0b\x32\x10.kani_npc.v1.Npc\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x10UpdateNpcRequest\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"2\n\x11UpdateNpcResponse\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\",\n\x10\x44\x65leteNpcRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x13\n\x11\x44\x65leteNpcResponse*o\n\nSeedPolicy\x12\x1b\n\x17SEED_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13SEED_POLICY_DERIVED\x10\x01\x12\x15\n\x11SEED_POLICY_FIXED\x10\x02\x12\x14\n\x10SEED_POLICY_VARY\x10\x03\x32\xfc\x02\n\nNpcService\x12J\n\tCreateNpc\x12\x1d.kani_npc.v1.CreateNpcRequest\x1a\x1e.kani_npc.v1.CreateNpcResponse\x12\x41\n\x06GetNpc\x12\x1a.kani_npc.v1.GetNpcRequest\x1a\x1b.kani_npc.v1.GetNpcResponse\x12G\n\x08ListNpcs\x12\x1c.kani_npc.v1.ListNpcsRequest\x1a\x1d.kani_npc.v1.ListNpcsResponse\x12J\n\tUpdateNpc\x12\x1d.kani_npc.v1.UpdateNpcRequest\x1a\x1e.kani_npc.v1.UpdateNpcResponse\x12J\n\tDeleteNpc\x12\x1d.kani_npc.v1.DeleteNpcRequest\x1a\x1e.kani_npc.v1.DeleteNpcResponseB\r\xaa\x02\nKaniNpc.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkani_npc/v1/npc_service.proto\x12\x0bkani_npc.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1akani_npc/v1/sampling.proto\"_\n\x08\x44\x65livery\x12\x0f\n\x07gain_db\x18\x01 \x01(\x01\x12\x10\n\x08pause_ms\x18\x02 \x01(\x05\x12\x1c\n\x0f\x65\x64ge_silence_ms\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x12\n\x10_edge_silence_ms\"\xd2\x03\n\x03Npc\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12,\n\x06labels\x18\x03 \x03(\x0b\x32\x1c.kani_npc.v1.Npc.LabelsEntry\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05voice\x18\x08 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\t \x01(\t\x12\x0f\n\x07lexicon\x18\n \x01(\t\x12\'\n\x08\x64\x65livery\x18\x0b \x01(\x0b\x32\x15.kani_npc.v1.Delivery\x12\'\n\x08sampling\x18\x0c \x01(\x0b\x32\x15.kani_npc.v1.Sampling\x12,\n\x0bseed_policy\x18\r \x01(\x0e\x32\x17.kani_npc.v1.SeedPolicy\x12\x11\n\x04seed\x18\x0e \x01(\x03H\x00\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_seed\"E\n\x10\x43reateNpcRequest\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"2\n\x11\x43reateNpcResponse\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\"\x1b\n\rGetNpcRequest\x12\n\n\x02id\x18\x01 \x01(\t\"/\n\x0eGetNpcResponse\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\"8\n\x0fListNpcsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"K\n\x10ListNpcsResponse\x12\x1e\n\x04npcs\x18\x01 \x03(\x0b\x32\x10.kani_npc.v1.Npc\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x10UpdateNpcRequest\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"2\n\x11UpdateNpcResponse\x12\x1d\n\x03npc\x18\x01 \x01(\x0b\x32\x10.kani_npc.v1.Npc\",\n\x10\x44\x65leteNpcRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x13\n\x11\x44\x65leteNpcResponse*o\n\nSeedPolicy\x12\x1b\n\x17SEED_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13SEED_POLICY_DERIVED\x10\x01\x12\x15\n\x11SEED_POLICY_FIXED\x10\x02\x12\x14\n\x10SEED_POLICY_VARY\x10\x03\x32\xfc\x02\n\nNpcService\x12J\n\tCreateNpc\x12\x1d.kani_npc.v1.CreateNpcRequest\x1a\x1e.kani_npc.v1.CreateNpcResponse\x12\x41\n\x06GetNpc\x12\x1a.kani_npc.v1.GetNpcRequest\x1a\x1b.kani_npc.v1.GetNpcResponse\x12G\n\x08ListNpcs\x12\x1c.kani_npc.v1.ListNpcsRequest\x1a\x1d.kani_npc.v1.ListNpcsResponse\x12J\n\tUpdateNpc\x12\x1d.kani_npc.v1.UpdateNpcRequest\x1a\x1e.kani_npc.v1.UpdateNpcResponse\x12J\n\tDeleteNpc\x12\x1d.kani_npc.v1.DeleteNpcRequest\x1a\x1e.kani_npc.v1.DeleteNpcResponseB\r\xaa\x02\nKaniNpc.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,34 +37,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\nKaniNpc.V1'
   _globals['_NPC_LABELSENTRY']._loaded_options = None
   _globals['_NPC_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_SEEDPOLICY']._serialized_start=1244
-  _globals['_SEEDPOLICY']._serialized_end=1355
+  _globals['_SEEDPOLICY']._serialized_start=1262
+  _globals['_SEEDPOLICY']._serialized_end=1373
   _globals['_DELIVERY']._serialized_start=141
-  _globals['_DELIVERY']._serialized_end=218
-  _globals['_NPC']._serialized_start=221
-  _globals['_NPC']._serialized_end=687
-  _globals['_NPC_LABELSENTRY']._serialized_start=633
-  _globals['_NPC_LABELSENTRY']._serialized_end=678
-  _globals['_CREATENPCREQUEST']._serialized_start=689
-  _globals['_CREATENPCREQUEST']._serialized_end=758
-  _globals['_CREATENPCRESPONSE']._serialized_start=760
-  _globals['_CREATENPCRESPONSE']._serialized_end=810
-  _globals['_GETNPCREQUEST']._serialized_start=812
-  _globals['_GETNPCREQUEST']._serialized_end=839
-  _globals['_GETNPCRESPONSE']._serialized_start=841
-  _globals['_GETNPCRESPONSE']._serialized_end=888
-  _globals['_LISTNPCSREQUEST']._serialized_start=890
-  _globals['_LISTNPCSREQUEST']._serialized_end=946
-  _globals['_LISTNPCSRESPONSE']._serialized_start=948
-  _globals['_LISTNPCSRESPONSE']._serialized_end=1023
-  _globals['_UPDATENPCREQUEST']._serialized_start=1025
-  _globals['_UPDATENPCREQUEST']._serialized_end=1123
-  _globals['_UPDATENPCRESPONSE']._serialized_start=1125
-  _globals['_UPDATENPCRESPONSE']._serialized_end=1175
-  _globals['_DELETENPCREQUEST']._serialized_start=1177
-  _globals['_DELETENPCREQUEST']._serialized_end=1221
-  _globals['_DELETENPCRESPONSE']._serialized_start=1223
-  _globals['_DELETENPCRESPONSE']._serialized_end=1242
-  _globals['_NPCSERVICE']._serialized_start=1358
-  _globals['_NPCSERVICE']._serialized_end=1738
+  _globals['_DELIVERY']._serialized_end=236
+  _globals['_NPC']._serialized_start=239
+  _globals['_NPC']._serialized_end=705
+  _globals['_NPC_LABELSENTRY']._serialized_start=651
+  _globals['_NPC_LABELSENTRY']._serialized_end=696
+  _globals['_CREATENPCREQUEST']._serialized_start=707
+  _globals['_CREATENPCREQUEST']._serialized_end=776
+  _globals['_CREATENPCRESPONSE']._serialized_start=778
+  _globals['_CREATENPCRESPONSE']._serialized_end=828
+  _globals['_GETNPCREQUEST']._serialized_start=830
+  _globals['_GETNPCREQUEST']._serialized_end=857
+  _globals['_GETNPCRESPONSE']._serialized_start=859
+  _globals['_GETNPCRESPONSE']._serialized_end=906
+  _globals['_LISTNPCSREQUEST']._serialized_start=908
+  _globals['_LISTNPCSREQUEST']._serialized_end=964
+  _globals['_LISTNPCSRESPONSE']._serialized_start=966
+  _globals['_LISTNPCSRESPONSE']._serialized_end=1041
+  _globals['_UPDATENPCREQUEST']._serialized_start=1043
+  _globals['_UPDATENPCREQUEST']._serialized_end=1141
+  _globals['_UPDATENPCRESPONSE']._serialized_start=1143
+  _globals['_UPDATENPCRESPONSE']._serialized_end=1193
+  _globals['_DELETENPCREQUEST']._serialized_start=1195
+  _globals['_DELETENPCREQUEST']._serialized_end=1239
+  _globals['_DELETENPCRESPONSE']._serialized_start=1241
+  _globals['_DELETENPCRESPONSE']._serialized_end=1260
+  _globals['_NPCSERVICE']._serialized_start=1376
+  _globals['_NPCSERVICE']._serialized_end=1756
 # @@protoc_insertion_point(module_scope)

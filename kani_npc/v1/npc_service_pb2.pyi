@@ -24,12 +24,14 @@ SEED_POLICY_FIXED: SeedPolicy
 SEED_POLICY_VARY: SeedPolicy
 
 class Delivery(_message.Message):
-    __slots__ = ("gain_db", "edge_silence_ms")
+    __slots__ = ("gain_db", "pause_ms", "edge_silence_ms")
     GAIN_DB_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_MS_FIELD_NUMBER: _ClassVar[int]
     EDGE_SILENCE_MS_FIELD_NUMBER: _ClassVar[int]
     gain_db: float
+    pause_ms: int
     edge_silence_ms: int
-    def __init__(self, gain_db: _Optional[float] = ..., edge_silence_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, gain_db: _Optional[float] = ..., pause_ms: _Optional[int] = ..., edge_silence_ms: _Optional[int] = ...) -> None: ...
 
 class Npc(_message.Message):
     __slots__ = ("id", "display_name", "labels", "etag", "revision", "create_time", "update_time", "voice", "accent", "lexicon", "delivery", "sampling", "seed_policy", "seed")

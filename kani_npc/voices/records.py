@@ -189,7 +189,8 @@ class Delivery:
     """How an NPC's sound is finished, whatever it says."""
 
     gain_db: float = 0.0  # -40 to 12
-    pause_ms: int = 0  # of silence between two sentences, on top of what the model leaves; to 5000
+    # 0 to 5000: of silence between the pieces of a long text, on top of what the model leaves.
+    pause_ms: int = 0
     edge_silence_ms: int | None = (
         None  # kept before and after a line, 0 to 5000; None leaves what the model makes
     )

@@ -86,6 +86,7 @@ async def test_an_npc_is_read_listed_changed_and_deleted(client):
         ({"voice": ""}, "INVALID_ARGUMENT"),
         ({"delivery": npc_pb.Delivery(gain_db=99)}, "INVALID_ARGUMENT"),
         ({"delivery": npc_pb.Delivery(edge_silence_ms=-1)}, "INVALID_ARGUMENT"),
+        ({"delivery": npc_pb.Delivery(pause_ms=5001)}, "INVALID_ARGUMENT"),
         ({"sampling": sampling_pb2.Sampling(temperature=-1)}, "INVALID_ARGUMENT"),
         ({"seed": 7}, "INVALID_ARGUMENT"),
         ({"seed_policy": npc_pb.SEED_POLICY_FIXED}, "INVALID_ARGUMENT"),
@@ -153,6 +154,18 @@ async def test_silence_around_a_line_is_as_long_as_its_npc_wants_it(client, rate
     edge = (rate_hz or SAMPLE_RATE_HZ) // 5
     assert len(sound) == pytest.approx(len(plain) + 2 * edge, abs=100)
     assert np.abs(sound[: edge - 100]).max() < 150 and np.abs(sound[100 - edge :]).max() < 150
+
+
+async def test_a_delivery_is_kept_as_it_was_given_and_changed_field_by_field(client):
+    delivery = npc_pb.Delivery(gain_db=-3, pause_ms=250, edge_silence_ms=0)
+    assert (await make_npc(client, delivery=delivery)).delivery == delivery
+    request = npc_pb.UpdateNpcRequest(
+        npc=npc_pb.Npc(id="gunnar", delivery=npc_pb.Delivery(pause_ms=400)),
+        update_mask=FieldMask(paths=["delivery.pause_ms"]),
+    )
+    changed = (await client.npcs.UpdateNpc(request)).npc
+    delivery.pause_ms = 400
+    assert (changed.delivery, changed.revision) == (delivery, 2)
 
 
 # Accents
