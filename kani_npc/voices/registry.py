@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from kani_npc.errors import (
@@ -33,6 +34,7 @@ from kani_npc.speech import AccentPreset, ModelInfo, Sampling, Voice
 from kani_npc.voices.blend import blend
 from kani_npc.voices.builtin import BuiltinVoices
 from kani_npc.voices.cache import ReadCache
+from kani_npc.voices.consent import Consent
 from kani_npc.voices.names import VoiceRef, check_id, check_project, is_id
 from kani_npc.voices.records import (
     AccentRecord,
@@ -49,8 +51,17 @@ R = TypeVar("R", bound=Record)
 V = TypeVar("V", VoiceRecord, Lexicon)
 
 STALE_VOICE_S = 300.0
+EXPIRY_CHECK_S = 0.25  # how often running lines are asked whether a consent has ended by itself
 DEFAULT_LEXICON = "default"  # of a project: for every line whose NPC names none
 _MAX_PROJECTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """To speak with a voice, as it was seen to hold."""
+
+    rests_on: frozenset[str] = frozenset()  # ids of the stored voices whose consent it takes
+    until: datetime | None = None  # when the first of these consents ends by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class Cast:
     accent_record: AccentRecord | None
     lexicon: Lexicon | None
     sampling: Sampling
-    rests_on: frozenset[str]  # ids of the stored voices whose consent it takes
+    permission: Permission
     changes: int  # how far the registry had heard when it looked
 
     @property
@@ -86,6 +97,7 @@ class Cast:
 class _Speaking:
     cast: Cast
     stop: Callable[[KaniError], None]
+    until: datetime | None  # of the permission, as it was last seen
     is_over: bool = False
 
 
@@ -113,19 +125,22 @@ class Registry:
         )
         self._speaking: defaultdict[tuple[str, str], set[_Speaking]] = defaultdict(set)
         self._checks: set[asyncio.Task[None]] = set()
+        self._clock: asyncio.Task[None] | None = None
         # By project, how far was heard when it was looked for, and whether it was there: most projects have none, and
         # their lines shall not ask the store each time.
         self._default_lexicons: dict[str, tuple[int, bool]] = {}
 
     async def __aenter__(self) -> "Registry":
         self._cache.start()
+        self._clock = asyncio.get_running_loop().create_task(self._watch_expiry())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._cache.close()
-        for check in self._checks:
-            check.cancel()
-        await asyncio.gather(*self._checks, return_exceptions=True)
+        tasks = [*self._checks, *([self._clock] if self._clock else ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def is_heard(self) -> bool:
@@ -149,7 +164,7 @@ class Registry:
         changes = self._cache.changes
         who = await self.get(Npc, project, check_id(npc, field="npc")) if npc else None
         ref = VoiceRef.parse(voice or (who.voice if who else "") or self._builtin.default_voice.id)
-        speaker, rests_on = await self._speaker(project, ref)
+        speaker, permission = await self._speaker(project, ref)
         self._check_embedding(speaker)
         preset = await self._accent(project, accent or (who and who.accent) or "", speaker)
         lexicon = await self._lexicon(project, who)
@@ -157,13 +172,24 @@ class Registry:
         for layer in (preset, who):
             if layer is not None:
                 sampling = layer.sampling.over(sampling)
-        return Cast(project, who, speaker, preset, lexicon, sampling, rests_on, changes)
+        return Cast(project, who, speaker, preset, lexicon, sampling, permission, changes)
+
+    async def check_may_speak(self, cast: Cast) -> Permission:
+        """Whether the voice of a line may be heard at this moment: for whoever is about to send its sound some time
+        after `cast`, made now or kept from before.
+
+        Raises `ConsentRevoked`, `ConsentExpired` and `ConsentRequired`; the kinds' `NotFound` for a voice that is gone,
+        and `StoreUnavailable`.
+        """
+        voice = cast.voice_record
+        _, permission = await self._speaker(cast.project, VoiceRef(voice.id, voice.revision))
+        return permission
 
     @contextmanager
     def speaking(self, cast: Cast, stop: Callable[[KaniError], None]) -> Iterator[None]:
         """While inside, `stop` is called (once, on the event loop) if the line loses its permission."""
-        line = _Speaking(cast, stop)
-        keys = [(cast.project, id) for id in cast.rests_on]
+        line = _Speaking(cast, stop, cast.permission.until)
+        keys = [(cast.project, id) for id in cast.permission.rests_on]
         for key in keys:
             self._speaking[key].add(line)
         if cast.changes != self._cache.changes:
@@ -320,31 +346,32 @@ class Registry:
 
     # What may be spoken
 
-    async def _speaker(self, project: str, ref: VoiceRef) -> tuple[VoiceRecord, frozenset[str]]:
-        """The voice at its revision, and the stored voices whose consent it takes, all of which was seen to hold."""
+    async def _speaker(self, project: str, ref: VoiceRef) -> tuple[VoiceRecord, Permission]:
+        """The voice at its revision, and whose consent it takes, all of which was seen to hold."""
         if builtin := self._builtin_record(VoiceRecord, ref.id):
             if ref.revision is not None:
                 builtin = await self.revision(VoiceRecord, project, ref.id, ref.revision)
-            return builtin, frozenset()
-        voice, head = await self._allowed(project, ref)
-        rests_on = {ref.id}
+            return builtin, Permission()
+        voice, consent = await self._allowed(project, ref)
+        rests_on, consents = {ref.id}, [consent]
         for parent in voice.parents:
             of = VoiceRef.parse(parent.voice)
             if self._builtin_record(VoiceRecord, of.id):
                 continue
             rests_on.add(of.id)
             try:
-                await self._allowed(project, of)
+                consents.append((await self._allowed(project, of))[1])
             except NotFound:
-                if head.consent is None:
+                if consent is None:
                     raise ConsentRequired(
                         f"voice {ref.id!r} was blended from {parent.voice!r}, which is gone; "
                         "give it a consent record of its own"
                     ) from None
-        return voice, frozenset(rests_on)
+        ends = [c.expires for c in consents if c is not None and c.expires is not None]
+        return voice, Permission(frozenset(rests_on), min(ends, default=None))
 
-    async def _allowed(self, project: str, ref: VoiceRef) -> tuple[VoiceRecord, VoiceRecord]:
-        """The voice at its revision and as it is now, if its own consent holds."""
+    async def _allowed(self, project: str, ref: VoiceRef) -> tuple[VoiceRecord, Consent | None]:
+        """The voice at its revision, and its own consent, which holds; None for a blend that has none."""
         head = await self._cache.get(VoiceRecord, project, ref.id)
         voice = head
         if ref.revision is not None and ref.revision != head.revision:
@@ -363,7 +390,7 @@ class Registry:
             raise ConsentRevoked(
                 f"the consent for {ref!s} was revoked; use the voice's present revision, {head.revision}"
             )
-        return voice, head
+        return voice, consent
 
     def _check_embedding(self, voice: VoiceRecord) -> None:
         if voice.lora or voice.codec_delta:
@@ -493,12 +520,30 @@ class Registry:
         task.add_done_callback(self._checks.discard)
 
     async def _check_line(self, line: _Speaking) -> None:
-        voice = line.cast.voice_record
         try:
-            await self._speaker(line.cast.project, VoiceRef(voice.id, voice.revision))
+            line.until = (await self.check_may_speak(line.cast)).until
         except (ConsentRevoked, ConsentExpired, ConsentRequired) as refused:
-            if not line.is_over:
-                line.is_over = True
-                line.stop(refused)
+            self._stop(line, refused)
         except KaniError:
-            pass  # deleted, or the store went away meanwhile: neither takes a permission back
+            # Deleted, or the store went away meanwhile: neither takes a permission back. The one that was seen ends.
+            if _is_past(line.until, self.records.now()):
+                voice = line.cast.voice_record.ref
+                self._stop(line, ConsentExpired(f"the consent for voice {voice!r} has ended"))
+
+    def _stop(self, line: _Speaking, why: KaniError) -> None:
+        if not line.is_over:
+            line.is_over = True
+            line.stop(why)
+
+    async def _watch_expiry(self) -> None:
+        """By looking at the clock, not by sleeping until then: clocks are set, and consents are changed."""
+        while True:
+            await asyncio.sleep(EXPIRY_CHECK_S)
+            now = self.records.now()
+            for line in {line for lines in self._speaking.values() for line in lines}:
+                if _is_past(line.until, now) and not line.is_over:
+                    self._check_soon(line)
+
+
+def _is_past(time: datetime | None, now: datetime) -> bool:
+    return time is not None and time <= now

@@ -19,6 +19,7 @@ from kani_npc.voices.usage import Usage, to_csv
 from tests.support.serving import (
     SPACE,
     SYNTHETIC,
+    granted,
     make_npc,
     make_voice,
     refused,
@@ -107,6 +108,29 @@ async def test_a_revocation_ends_running_lines_on_every_server_within_a_second(s
         bystander.task.cancel()
         for client in (one, other):
             assert (await refused(said(client, voice="troll"))).reason == "CONSENT_REVOKED"
+
+
+async def test_a_consent_that_ends_in_the_middle_of_a_line_ends_it_within_a_second(store_url):
+    async with (
+        serving(store_url, synthesizer=SineSynthesizer(speed=2.0)) as one,
+        serving(store_url, synthesizer=SineSynthesizer(speed=2.0)) as other,
+    ):
+        consent = granted()
+        ends_s = time.time() + 2.0
+        consent.expire_time.FromNanoseconds(int(ends_s * 1e9))
+        await make_voice(one, consent=consent)
+        lines = [Listener(c.synthesize(LONG, voice="troll")) for c in (one, other)]
+        await eventually(lambda: all(line.samples for line in lines))
+        for line in lines:
+            await asyncio.wait_for(line.task, 5)
+            assert line.error is not None
+            assert (line.error.status, line.error.reason) == (
+                "FAILED_PRECONDITION",
+                "CONSENT_EXPIRED",
+            )
+            assert 0 <= time.time() - ends_s < 1.0
+        for client in (one, other):
+            assert (await refused(said(client, voice="troll"))).reason == "CONSENT_EXPIRED"
 
 
 async def test_what_is_spoken_goes_into_the_ledger(store_url):

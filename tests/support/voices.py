@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
@@ -19,9 +20,13 @@ def embedding(seed: int = 0, space: str = "test-space") -> SpeakerEmbedding:
     return SpeakerEmbedding(vector=vector / np.linalg.norm(vector), space=space)
 
 
-def granted(holder: str = "Ada") -> Consent:
+def granted(holder: str = "Ada", *, expires: datetime | None = None) -> Consent:
     return Consent(
-        kind=ConsentKind.GRANTED, holder=holder, statement="You may use it.", scope="one game"
+        kind=ConsentKind.GRANTED,
+        holder=holder,
+        statement="You may use it.",
+        scope="one game",
+        expires=expires,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -36,7 +36,7 @@ from kani_npc.voices.records import (
     SamplingOverrides,
     VoiceRecord,
 )
-from kani_npc.voices.registry import Registry
+from kani_npc.voices.registry import Permission, Registry
 from kani_npc.voices.store import Change, Lost, Records, Resumed
 from tests.support.registry import BUILTIN, INFO, P, open_registry
 from tests.support.voices import SYNTHETIC, embedding, eventually, granted, sounding, voice
@@ -52,7 +52,7 @@ async def test_a_line_without_names_has_the_models_own_voice(registry: Registry)
     cast = await registry.cast(P)
     assert cast.voice.id == "mara" and cast.accent == AccentPreset("en-us", "en_us")
     assert cast.sampling == INFO.sampling and cast.delivery == Delivery()
-    assert not cast.rests_on
+    assert cast.permission == Permission()
 
 
 async def test_an_npc_brings_voice_accent_lexicon_and_layers_of_sampling(
@@ -77,7 +77,7 @@ async def test_an_npc_brings_voice_accent_lexicon_and_layers_of_sampling(
     assert cast.sampling == INFO.sampling.but(temperature=0.7, top_p=0.8)
     assert cast.delivery.gain_db == -3
     assert cast.lexicon is not None and cast.lexicon.entries["Kani"] == "KAH-nee"
-    assert cast.rests_on == {"guard"}
+    assert cast.permission == Permission(frozenset({"guard"}))
     assert (await registry.cast(P, npc="captain", accent="en_us")).accent == BUILTIN.accents[0]
     with pytest.raises(NpcNotFound):
         await registry.cast("other", npc="captain")
@@ -171,7 +171,7 @@ async def test_a_blend_may_speak_while_its_parents_may(registry: Registry) -> No
     blank = VoiceRecord(id="mix")
     mix = await registry.blend(P, blank, [("one", 1.0), ("two@1", 3.0), ("mara", 1.0)])
     assert mix.tag == "en_scou" and [p.voice for p in mix.parents] == ["one@1", "two@1", "mara@1"]
-    assert (await registry.cast(P, voice="mix")).rests_on == {"mix", "one", "two"}
+    assert (await registry.cast(P, voice="mix")).permission.rests_on == {"mix", "one", "two"}
     again = await registry.blend(P, replace(blank, id="again"), [("mix", 1.0), ("one", 1.0)])
     assert {p.voice: p.weight for p in again.parents} == {"one@1": 0.6, "two@1": 0.3, "mara@1": 0.1}
     await registry.revoke(P, "one")
@@ -272,6 +272,74 @@ async def test_a_revocation_stops_lines_on_every_server(store_url: str) -> None:
         await asyncio.sleep(0.3)
         assert [len(errors) for errors in stopped.values()] == [2, 2, 0, 0]
         assert {type(e) for errors in stopped.values() for e in errors} == {ConsentRevoked}
+
+
+async def test_a_consent_that_ends_by_itself_stops_the_lines_that_rest_on_it(
+    store_url: str,
+) -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    async with open_registry(store_url, clock=lambda: now) as registry:
+        ends = granted(expires=now + timedelta(days=1))
+        await registry.create(P, voice("one", consent=ends))
+        await registry.blend(P, VoiceRecord(id="mix"), [("one", 1.0), ("mara", 1.0)])
+        await registry.create(P, voice("two", consent=replace(ends, holder="Bea")))
+        await registry.create(P, voice("three"))
+        stopped: dict[str, list[KaniError]] = {"one": [], "mix": [], "two": [], "three": []}
+        casts = {}
+        with ExitStack() as stack:
+            for name, errors in stopped.items():
+                casts[name] = await registry.cast(P, voice=name)
+                stack.enter_context(registry.speaking(casts[name], errors.append))
+            assert casts["mix"].permission.until == ends.expires
+            assert (await registry.check_may_speak(casts["mix"])) == casts["mix"].permission
+            await registry.update(
+                VoiceRecord,
+                P,
+                "two",
+                lambda v: replace(v, consent=granted("Bea", expires=now + timedelta(days=3))),
+            )
+            await asyncio.sleep(0.5)
+            assert not any(stopped.values())
+            now += timedelta(days=2)
+            await eventually(lambda: stopped["one"] and stopped["mix"], 1.0)
+            with pytest.raises(ConsentExpired):
+                await registry.check_may_speak(casts["mix"])
+            await asyncio.sleep(0.5)
+            assert [len(errors) for errors in stopped.values()] == [1, 1, 0, 0]
+            assert isinstance(stopped["one"][0], ConsentExpired)
+
+
+async def test_a_consent_that_is_shortened_in_the_middle_of_a_line_ends_it_then(
+    registry: Registry,
+) -> None:
+    await registry.create(P, voice(consent=granted()))
+    stopped: list[KaniError] = []
+    with registry.speaking(await registry.cast(P, voice="guard"), stopped.append):
+        soon = datetime.now(UTC) + timedelta(seconds=0.6)
+        await registry.update(
+            VoiceRecord, P, "guard", lambda v: replace(v, consent=granted(expires=soon))
+        )
+        await eventually(lambda: stopped)
+        assert datetime.now(UTC) >= soon and isinstance(stopped[0], ConsentExpired)
+
+
+@pytest.mark.redis
+async def test_a_consent_ends_while_the_store_is_away_too(redis_server) -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    async with open_registry(redis_server.url, clock=lambda: now, stale_voice_s=0.0) as registry:
+        await registry.create(P, voice(consent=granted(expires=now + timedelta(days=1))))
+        await registry.create(P, voice("other"))
+        stopped: list[KaniError] = []
+        other: list[KaniError] = []
+        with (
+            registry.speaking(await registry.cast(P, voice="guard"), stopped.append),
+            registry.speaking(await registry.cast(P, voice="other"), other.append),
+        ):
+            redis_server.kill()
+            await eventually(lambda: not registry.is_heard)
+            now += timedelta(days=2)
+            await eventually(lambda: stopped)
+            assert isinstance(stopped[0], ConsentExpired) and not other
 
 
 async def test_a_revocation_between_casting_and_speaking_is_not_missed(registry: Registry) -> None:
