@@ -72,7 +72,8 @@ class SpeechServiceServicer(object):
     def Synthesize(self, request, context):
         """Says one line. The stream is one header, then audio, then exactly one end; without an end the line is not whole.
         Cancelling the call, or its deadline, stops the voice within one frame of 80 ms. A line whose voice loses its consent
-        ends within a second with FAILED_PRECONDITION (reason CONSENT_REVOKED); what was received of it must not be played.
+        ends within a second with FAILED_PRECONDITION (reason CONSENT_REVOKED or CONSENT_EXPIRED); what was received of it
+        must not be played.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
