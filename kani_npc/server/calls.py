@@ -30,6 +30,11 @@ UPLOADS = ("/EnrollVoice", "/ImportVoice")
 MAX_STALL_S = 300.0
 
 
+def most_bytes(method: str) -> int:
+    """How large a request of this method, as `/package.Service/Method`, may be."""
+    return MAX_UPLOAD_BYTES if method.endswith(UPLOADS) else MAX_REQUEST_BYTES
+
+
 class Calls(grpc.aio.ServerInterceptor):
     """Wraps every handler of our package. Cancellation passes through."""
 
@@ -53,8 +58,7 @@ class Calls(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(PACKAGE):
             return handler
-        is_upload = handler_call_details.method.endswith(UPLOADS)
-        most = MAX_UPLOAD_BYTES if is_upload else MAX_REQUEST_BYTES
+        most = most_bytes(handler_call_details.method)
         if handler.unary_stream:
             wrap, call = grpc.unary_stream_rpc_method_handler, self._unary_stream(handler, most)
         else:
