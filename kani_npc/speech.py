@@ -98,6 +98,7 @@ class Sampling:
 
 
 class Priority(IntEnum):
+    IDLE = 0  # nobody waits for it: lines made ahead of play. Not on the wire
     AMBIENT = 1
     BARK = 2
     DIALOGUE = 3
@@ -124,6 +125,8 @@ class Utterance:
     start_within_s: float | None = None  # better silent than late
     pause_s: float = 0.0  # silence between the pieces of a long text, over what the model leaves
     attempt: int = 0  # another draw of the same seed: the watchdog threw the takes before away
+    hold_until_checked: bool = False  # no sound before the watchdog has heard all of it
+    remember: bool = True  # worth keeping: whoever asks again gets the same seed
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
@@ -164,6 +167,8 @@ class Finished:
     compute_ms: float  # the engine's time spent on this utterance: its share of each step it was in
     queued_ms: float = 0.0  # from submission to the start of its prefill
     first_audio_ms: float = 0.0  # from submission to its first audio leaving the engine
+    attempts: int = 1  # takes that were made; those before the last were thrown away unheard
+    cache_hit: bool = False  # not generated but remembered
 
 
 SpeechEvent = Audio | Finished
