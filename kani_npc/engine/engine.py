@@ -150,7 +150,11 @@ class Engine:
         for admitted in plan.admitted:
             started_s = time.perf_counter()
             try:
-                self.runner.admit(admitted.slot, admitted.line)
+                line = admitted.line
+                self.runner.admit(admitted.slot)
+                self.runner.begin(admitted.slot, line.utterance, line.prompt, piece=0)
+                while not self.runner.read(admitted.slot):
+                    pass
             except Exception:
                 id = admitted.line.utterance.id
                 logger.exception("the prompt of utterance %s could not be read", id)

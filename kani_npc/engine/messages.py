@@ -1,6 +1,6 @@
 """What crosses between the event loop and the engine thread.
 
-Inwards: say this, stop that. Outwards: what happened to one utterance. Ending and failing are messages too, and
+Inwards: say this, and this too, it was heard so far, stop. Outwards: what happened to one utterance. Ending and failing are messages too, and
 `Abort` names the utterance, never the slot. Knows no threads, no tensors and no slots.
 """
 
@@ -12,10 +12,32 @@ from kani_npc.speech import Audio, Finished, Utterance
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Say this. `submitted_s` is `time.perf_counter()` when the listener asked; waiting is counted from there."""
+    """Say these pieces of text, one after the other. While `is_open`, more of them may follow.
+
+    `submitted_s` is `time.perf_counter()` when the listener asked; waiting is counted from there.
+    """
 
     utterance: Utterance
+    pieces: tuple[str, ...]
+    is_open: bool
     submitted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Say these too, after what is there already. After `is_last` nothing follows."""
+
+    utterance_id: str
+    pieces: tuple[str, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The listener has taken its sound up to `end_sample`."""
+
+    utterance_id: str
+    end_sample: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +62,4 @@ class Event:
     what: Audio | Finished | Failed
 
 
-Inbound = Submit | Abort
+Inbound = Submit | Append | Taken | Abort

@@ -7,18 +7,34 @@ Shapes: S slots, B rows, K codebooks, F frames, N samples.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from kani_npc.audio import to_int16
 from kani_npc.engine.model import SpeechModel
-from kani_npc.engine.scheduler import Line, StepFrames, StepPlan
+from kani_npc.engine.scheduler import StepFrames, StepPlan
 from kani_npc.errors import EngineFailed, KaniError
 from kani_npc.lm.sampler import Sampler
-from kani_npc.speech import FloatArray, Int16Array
+from kani_npc.prompt import Prompt
+from kani_npc.speech import FloatArray, Int16Array, Utterance
 
 NOT_NUMBERS = "the model's output is not finite; its checkpoint or its dtype is unusable"
+
+# Prompts are read so many inputs at a time: between two frames others wait for one portion at most. The cuts go by the
+# prompt alone, so that its numbers do not depend on who else is there.
+CPU_PORTION = 32
+CUDA_PORTION = 256
+
+
+@dataclass(slots=True)
+class Reading:
+    """A prompt on its way into a slot."""
+
+    prompt: Prompt
+    speaker_D: Tensor | None
+    read: int = 0  # inputs so far
 
 
 class Runner:
@@ -43,26 +59,46 @@ class Runner:
         self._next_position_S = torch.zeros(num_slots, device=self._device)
         self._first_audio_position_S = torch.zeros(num_slots, device=self._device)
         self._frame_S = torch.zeros(num_slots, device=self._device)
+        self._portion = CUDA_PORTION if self._device.type == "cuda" else CPU_PORTION
+        self._reading: list[Reading | None] = [None] * num_slots
         # Frames [K] that wait for sound, by slot.
         self._codes: list[list[Tensor]] = [[] for _ in range(num_slots)]
 
     @torch.inference_mode()
-    def admit(self, slot: int, line: Line) -> None:
-        """A new guest finds a clean row, with its prompt read: the next sub-step feeds start_of_speech."""
-        utterance = line.utterance
+    def admit(self, slot: int) -> None:
+        """A new guest finds a clean row: no sound before its own."""
+        self._decoder_state.reset([slot])
+        self._codes[slot].clear()
+
+    @torch.inference_mode()
+    def begin(self, slot: int, utterance: Utterance, prompt: Prompt, piece: int) -> None:
+        """The guest's next piece, whose prompt is to be read. The voice starts anew, its sound goes on."""
         embedding = utterance.voice.embedding
         speaker_D = (
             None if embedding is None else torch.tensor(embedding.vector, device=self._device)
         )
         self._lm_state.reset([slot])
-        self._decoder_state.reset([slot])
-        self._sampler.admit(slot, utterance.sampling, utterance.seed)
-        self._codes[slot].clear()
-        self._lm.prefill(line.prompt, speaker_D, self._lm_state, slot)
-        self._next_id_S[slot] = line.prompt.ids[-1]
-        self._next_position_S[slot] = line.prompt.position(0, 0, self._audio_step)
-        self._first_audio_position_S[slot] = line.prompt.first_audio_position
+        self._sampler.admit(slot, utterance.sampling, utterance.seed, piece, utterance.attempt)
+        self._reading[slot] = Reading(prompt, speaker_D)
+        self._next_id_S[slot] = prompt.ids[-1]
+        self._next_position_S[slot] = prompt.position(0, 0, self._audio_step)
+        self._first_audio_position_S[slot] = prompt.first_audio_position
         self._frame_S[slot] = 0
+
+    @torch.inference_mode()
+    def read(self, slot: int) -> bool:
+        """Read the next portion of the slot's prompt. True after the last: the next sub-step feeds start_of_speech."""
+        reading = self._reading[slot]
+        assert reading is not None, f"slot {slot} has nothing to read"
+        length = reading.prompt.prefill_length
+        stop = min(reading.read + self._portion, length)
+        self._lm.prefill(
+            reading.prompt, reading.speaker_D, self._lm_state, slot, reading.read, stop
+        )
+        reading.read = stop
+        if stop == length:
+            self._reading[slot] = None
+        return stop == length
 
     @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepFrames:

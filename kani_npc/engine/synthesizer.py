@@ -120,7 +120,8 @@ class EngineSynthesizer:
         utterance = replace(utterance, id=f"{utterance.id}#{next(self._calls)}")
         self._loop = asyncio.get_running_loop()
         events = self._listeners[utterance.id] = asyncio.Queue()
-        self._inbound.put(Submit(utterance, time.perf_counter()))
+        pieces = (utterance.text,)
+        self._inbound.put(Submit(utterance, pieces, is_open=False, submitted_s=time.perf_counter()))
         ended = False
         try:
             while not ended:
@@ -184,6 +185,7 @@ class EngineSynthesizer:
     def _take(self, message: Inbound) -> None:
         if isinstance(message, Abort):
             self._engine.cancel(message.utterance_id)
+        if not isinstance(message, Submit):
             return
         try:
             self._engine.submit(message.utterance, message.submitted_s)

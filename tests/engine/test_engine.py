@@ -242,7 +242,7 @@ def test_a_line_ends_by_its_last_word_or_by_its_limit_and_says_which():
         reason = listener.finished(utterance.id).reason
         reasons.add(reason)
         assert (frames == 14) == (reason is FinishReason.MAX_FRAMES)
-    assert reasons == set(FinishReason)
+    assert reasons == {FinishReason.END_OF_SPEECH, FinishReason.MAX_FRAMES}
 
 
 def test_the_same_seed_says_the_same_and_another_seed_another():
@@ -368,7 +368,7 @@ def breaks(times: list[int], method: Callable) -> Callable:
 def test_a_prompt_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch):
     listener = Listener(engine())
     runner = listener.engine.runner
-    monkeypatch.setattr(runner, "admit", breaks([1], runner.admit))
+    monkeypatch.setattr(runner, "begin", breaks([1], runner.begin))
     for utterance in lines(GREEDY)[:3]:
         listener.submit(utterance)
     listener.to_end()
