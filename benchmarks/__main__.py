@@ -17,15 +17,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from rich.console import Console
 
-from benchmarks import decode, machine, report, speech
+from benchmarks import decode, load, machine, report, speech
 from benchmarks.worker import ROOT
+
+PARTS = ("speech", "load", "decode")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure.")
-    parser.add_argument("--only", choices=("speech", "decode"), help="leave the other out")
-    parser.add_argument("--model", default="tiny", help="for speech; as in `kani-npc serve`")
+    parser.add_argument("--only", choices=PARTS, help="leave the others out")
+    parser.add_argument(
+        "--model", default="tiny", help="for speech and load; as in `kani-npc serve`"
+    )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each row of the load test")
     parser.add_argument(
         "--settle", type=float, default=90.0, help="seconds to wait for a load below 0.5"
     )
@@ -49,9 +54,18 @@ def main() -> None:
         "calibration": {"before": machine.calibrate()},
     }
     common = {"quick": arguments.quick, "rounds": rounds, "settle_s": settle_s, "build": build}
-    if arguments.only != "decode":
+    parts = (arguments.only,) if arguments.only else PARTS
+    if "speech" in parts:
         result["speech"] = speech.run(model=arguments.model, **common)
-    if arguments.only != "speech":
+    if "load" in parts:
+        result["load_test"] = load.run(
+            model=arguments.model,
+            quick=arguments.quick,
+            seconds=2.0 if arguments.quick else arguments.seconds,
+            settle_s=settle_s,
+            build=build,
+        )
+    if "decode" in parts:
         result["decode"] = decode.run(**common)
     result["calibration"]["after"] = machine.calibrate()
     result["load"]["after"] = machine.load_average()

@@ -71,6 +71,15 @@ def cpu_seconds(pid: int) -> float | None:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def memory_mb(pid: int) -> float | None:
+    """Resident memory of a process."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    return round(int(status.split("VmRSS:")[1].split()[0]) / 1024, 1)
+
+
 @dataclass
 class Timed:
     """What a block of code took. Filled in when the block ends."""

@@ -1,6 +1,7 @@
 """Measurements as a JSON file, tables on the terminal, and plots beside the file."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,27 @@ def show(result: dict[str, Any], console: Console) -> None:
                     "wall_s_per_audio_s", "server_cpu_s_per_audio_s")  # fmt: skip
             table.add_row(*(str(row[key]) for key in keys))
         console.print(table)
+    if load := result.get("load_test"):
+        table = Table(
+            "loop", "streams", "lines", "refused", "first audio ms, p50 / p95 / p99", "gap-free",
+            "underrun ms, p99", "RTF", "audio s / s", "cores", "MB", title=load["what"],
+        )  # fmt: skip
+        for row in load["rows"]:
+            table.add_row(
+                row["loop"],
+                str(row["streams"]),
+                str(row["lines"]),
+                str(sum(row["refused"].values())),
+                " / ".join(f"{_p(row, 'first_audio_ms', p):.0f}" for p in (50, 95, 99)),
+                "-" if row["gap_free_share"] is None else f"{row['gap_free_share']:.1%}",
+                f"{_p(row, 'worst_underrun_ms', 99):.0f}",
+                f"{_p(row, 'real_time_factor', 50):.3f}",
+                str(row["audio_s_per_s"]),
+                str(row["server_cpu_cores"]),
+                str(row["server_memory_mb"]),
+            )
+        console.print(table)
+        console.print(f"cancel to free slot, ms: {load['cancel_to_free_ms']}", highlight=False)
     if decode := result.get("decode"):
         table = Table(
             "who", "dtype", "tokens/s", "LM real-time factor", "CPU s / token",
@@ -52,13 +74,18 @@ def show(result: dict[str, Any], console: Console) -> None:
             console.print(f"ours is {ratio} times as fast: {what}", highlight=False)
 
 
+def _p(row: dict[str, Any], what: str, p: int) -> float:
+    """A percentile of a row; not a number where nothing was heard."""
+    return math.nan if row[what] is None else row[what][f"p{p}"]
+
+
 def _draw(result: dict[str, Any], picture: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    parts = [part for part in ("speech", "decode") if part in result]
+    parts = [part for part in ("speech", "load_test", "decode") if part in result]
     if not parts:
         return
     figure, all_axes = pyplot.subplots(
@@ -73,6 +100,20 @@ def _draw(result: dict[str, Any], picture: Path) -> None:
             factors = axes.twinx()
             factors.plot(streams, [row["real_time_factor"] for row in rows], "o-", color="#c44e52")
             factors.set(ylabel="real-time factor (line)", ylim=(0, None))
+        elif part == "load_test":
+            shares = axes.twinx()
+            for loop, style in (("closed", "-"), ("open", "--")):
+                of_loop = [row for row in rows if row["loop"] == loop]
+                streams = [row["streams"] for row in of_loop]
+                for p, colour in ((50, "#4c72b0"), (95, "#55a868"), (99, "#8172b2")):
+                    first = [_p(row, "first_audio_ms", p) for row in of_loop]
+                    axes.plot(streams, first, style, color=colour, label=f"p{p}, {loop} loop")
+                gap_free = [100 * (row["gap_free_share"] or 0) for row in of_loop]
+                shares.plot(streams, gap_free, style, color="#c44e52", marker="o", markersize=4)
+            axes.set(xlabel="listeners", ylabel="first audio, ms", xscale="log", yscale="log")
+            axes.set_xticks(streams, [str(n) for n in streams])
+            axes.legend(fontsize=7)
+            shares.set(ylabel="lines without a gap, % (red)", ylim=(0, 105))
         else:
             names = [f"{row['who']}\n{row['dtype']}" for row in rows]
             ours = [row["who"] == "kani-npc" for row in rows]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import machine, report, speech
+from benchmarks import load, machine, report, speech
+from benchmarks.listener import BUFFER_S, Listened
 from benchmarks.worker import SMALL, Worker
 
 
@@ -46,3 +47,42 @@ def test_the_calibrator_gives_rates_and_what_they_cost():
     rates = machine.calibrate(num_gib=0.01, rounds=2)
     assert min(rates.values()) >= 0
     assert rates["memory_read_gb_s"] > 0 and rates["matmul_1024_gflop_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("prebuffer_s", "start_s", "underrun_s"),
+    [(0.0, 1.1, 0.3), (0.3, 1.2, 0.2), (0.5, 1.8, 0.0), (9.0, 1.8, 0.0)],
+    ids=["plays at once", "waits for some", "waits for enough", "waits for the whole line"],
+)
+def test_an_underrun_is_how_long_playback_stands_still(
+    prebuffer_s: float, start_s: float, underrun_s: float
+):
+    assert BUFFER_S == 0.1
+    heard = Listened(0.0, [(1.0, 0.2), (1.2, 0.2), (1.8, 0.2)], prebuffer_s=prebuffer_s)
+    assert heard.playback_start_s == pytest.approx(start_s)
+    assert heard.worst_underrun_s == pytest.approx(underrun_s)
+    assert heard.first_audio_s == 1.0
+
+
+def test_a_listener_who_ran_dry_is_not_late_for_ever():
+    heard = Listened(0.0, [(0.0, 0.1), (1.0, 0.1), (1.1, 0.1), (1.2, 0.1)])
+    assert heard.worst_underrun_s == pytest.approx(0.8)
+    assert sum(heard.between_s) == pytest.approx(1.2)
+
+
+def test_load_is_measured_in_both_loops_and_written(random_model_folder: Path, tmp_path: Path):
+    measured = load.run(
+        model=str(random_model_folder), quick=True, seconds=0.5, settle_s=0.0, build=tmp_path
+    )
+    asked = [(row["streams"], row["loop"]) for row in measured["rows"]]
+    assert asked == [(1, "closed"), (1, "open"), (2, "closed"), (2, "open")]
+    for row in measured["rows"]:
+        heard = row["first_audio_ms"]["count"] if row["first_audio_ms"] else 0
+        assert heard + sum(row["refused"].values()) == row["lines"]
+        if row["loop"] == "closed":
+            assert row["lines"] >= row["streams"] and row["audio_s_per_s"] > 0
+            assert 0 <= row["gap_free_share"] <= 1
+    assert measured["cancel_to_free_ms"]["count"] == 2
+    path = report.write({"load_test": measured}, tmp_path, "quick")
+    assert json.loads(path.read_text())["load_test"] == measured
+    assert path.with_suffix(".png").stat().st_size > 0
