@@ -40,13 +40,18 @@ def clean(text: str) -> str:
     """
     if len(text) > _MAX_RAW_CHARACTERS:
         check_length(text)
-    text = _VARIATION_SELECTOR.sub("", _KEYCAP.sub("", text)).translate(_FOLDED)
-    text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED or c in _KEPT)
-    text = unicodedata.normalize("NFC", _STRAY_JOINER.sub("", text))
-    text = " ".join(text.split())
+    text = plain(text)
     if not any(c.isalnum() for c in text):
         raise InvalidUtterance(
             "the text has nothing to speak: no letter and no digit is left without blanks, signs and emoji",
             field="text",
         )
     return text
+
+
+def plain(text: str) -> str:
+    """The same for part of a text, of which nothing may be left. Word by word: blanks keep words apart in all of it."""
+    text = _VARIATION_SELECTOR.sub("", _KEYCAP.sub("", text)).translate(_FOLDED)
+    text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED or c in _KEPT)
+    text = unicodedata.normalize("NFC", _STRAY_JOINER.sub("", text))
+    return " ".join(text.split())
