@@ -58,7 +58,7 @@ PREWARM_OUTCOME_CACHED: PrewarmOutcome
 PREWARM_OUTCOME_FAILED: PrewarmOutcome
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("npc", "text", "voice", "accent", "audio", "sampling", "seed", "vary", "priority", "pace", "start_within_ms", "turn", "open_text", "hold_until_checked")
+    __slots__ = ("npc", "text", "voice", "accent", "audio", "sampling", "seed", "vary", "priority", "pace", "start_within_ms", "turn", "open_text", "hold_until_checked", "visemes")
     NPC_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class SynthesizeRequest(_message.Message):
     TURN_FIELD_NUMBER: _ClassVar[int]
     OPEN_TEXT_FIELD_NUMBER: _ClassVar[int]
     HOLD_UNTIL_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    VISEMES_FIELD_NUMBER: _ClassVar[int]
     npc: str
     text: str
     voice: str
@@ -87,7 +88,8 @@ class SynthesizeRequest(_message.Message):
     turn: int
     open_text: bool
     hold_until_checked: bool
-    def __init__(self, npc: _Optional[str] = ..., text: _Optional[str] = ..., voice: _Optional[str] = ..., accent: _Optional[str] = ..., audio: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., sampling: _Optional[_Union[_sampling_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., vary: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., pace: _Optional[_Union[Pace, str]] = ..., start_within_ms: _Optional[int] = ..., turn: _Optional[int] = ..., open_text: bool = ..., hold_until_checked: bool = ...) -> None: ...
+    visemes: bool
+    def __init__(self, npc: _Optional[str] = ..., text: _Optional[str] = ..., voice: _Optional[str] = ..., accent: _Optional[str] = ..., audio: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., sampling: _Optional[_Union[_sampling_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., vary: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., pace: _Optional[_Union[Pace, str]] = ..., start_within_ms: _Optional[int] = ..., turn: _Optional[int] = ..., open_text: bool = ..., hold_until_checked: bool = ..., visemes: bool = ...) -> None: ...
 
 class TextPiece(_message.Message):
     __slots__ = ("text", "flush", "close")
@@ -108,14 +110,16 @@ class StreamingSynthesizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[SynthesizeRequest, _Mapping]] = ..., piece: _Optional[_Union[TextPiece, _Mapping]] = ...) -> None: ...
 
 class StreamingSynthesizeResponse(_message.Message):
-    __slots__ = ("header", "audio", "end")
+    __slots__ = ("header", "audio", "end", "timing")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
     header: SpeechHeader
     audio: SpeechAudio
     end: SpeechEnd
-    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[_Union[SpeechAudio, _Mapping]] = ..., end: _Optional[_Union[SpeechEnd, _Mapping]] = ...) -> None: ...
+    timing: SpeechTiming
+    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[_Union[SpeechAudio, _Mapping]] = ..., end: _Optional[_Union[SpeechEnd, _Mapping]] = ..., timing: _Optional[_Union[SpeechTiming, _Mapping]] = ...) -> None: ...
 
 class AppendTextRequest(_message.Message):
     __slots__ = ("utterance_id", "piece", "sequence")
@@ -178,14 +182,16 @@ class PrewarmResponse(_message.Message):
     def __init__(self, line: _Optional[int] = ..., outcome: _Optional[_Union[PrewarmOutcome, str]] = ..., total_samples: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
-    __slots__ = ("header", "audio", "end")
+    __slots__ = ("header", "audio", "end", "timing")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
     header: SpeechHeader
     audio: SpeechAudio
     end: SpeechEnd
-    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[_Union[SpeechAudio, _Mapping]] = ..., end: _Optional[_Union[SpeechEnd, _Mapping]] = ...) -> None: ...
+    timing: SpeechTiming
+    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[_Union[SpeechAudio, _Mapping]] = ..., end: _Optional[_Union[SpeechEnd, _Mapping]] = ..., timing: _Optional[_Union[SpeechTiming, _Mapping]] = ...) -> None: ...
 
 class SpeechHeader(_message.Message):
     __slots__ = ("utterance_id", "encoding", "sample_rate_hz", "voice", "voice_revision", "accent", "model", "seed", "synthetic", "sampler_version", "recommended_prebuffer_ms", "npc")
@@ -222,6 +228,18 @@ class SpeechAudio(_message.Message):
     data: bytes
     first_sample: int
     def __init__(self, data: _Optional[bytes] = ..., first_sample: _Optional[int] = ...) -> None: ...
+
+class SpeechTiming(_message.Message):
+    __slots__ = ("first_sample", "hop_samples", "weights", "openness")
+    FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    HOP_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    OPENNESS_FIELD_NUMBER: _ClassVar[int]
+    first_sample: int
+    hop_samples: int
+    weights: _containers.RepeatedScalarFieldContainer[float]
+    openness: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, first_sample: _Optional[int] = ..., hop_samples: _Optional[int] = ..., weights: _Optional[_Iterable[float]] = ..., openness: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SpeechEnd(_message.Message):
     __slots__ = ("finish_reason", "total_samples", "elapsed_ms", "compute_ms", "queued_ms", "first_audio_ms", "cache_hit", "attempts")
