@@ -28,7 +28,7 @@ app = typer.Typer(
 
 @app.command()
 def data(
-    folder: Folder = DEFAULT_FOLDER, hours: float = 12.0, seed: int = 0, processes: int = 2
+    folder: Folder = DEFAULT_FOLDER, hours: float = 17.0, seed: int = 0, processes: int = 2
 ) -> None:
     """The teachers speak the lines."""
     from finetune.tiny import data
@@ -69,15 +69,18 @@ def encode(folder: Folder = DEFAULT_FOLDER, threads: int = 2) -> None:
 @app.command()
 def lm(
     folder: Folder = DEFAULT_FOLDER,
-    minutes: Annotated[float, typer.Option(help="Decay and stop within this time.")] = 60.0,
-    tokens: Annotated[int, typer.Option(help="Of one step.")] = 2560,
+    minutes: Annotated[float, typer.Option(help="Decay and stop within this time.")] = 150.0,
+    tokens: Annotated[int, typer.Option(help="Of one step.")] = 4096,
+    init: Annotated[
+        Path | None, typer.Option(help="Begin with the weights of this model folder.")
+    ] = None,
     threads: int = 2,
     seed: int = 0,
 ) -> None:
     """Trains the language model on the codes."""
     from finetune.tiny import lm
 
-    lm.run(folder, minutes=minutes, tokens=tokens, threads=threads, seed=seed)
+    lm.run(folder, minutes=minutes, tokens=tokens, init=init, threads=threads, seed=seed)
 
 
 @app.command()
@@ -96,20 +99,6 @@ def encoder(
     from finetune.tiny import encoder
 
     encoder.run(folder, steps=steps, threads=threads, seed=seed)
-
-
-@app.command()
-def adapt(
-    folder: Folder = DEFAULT_FOLDER,
-    minutes: Annotated[float, typer.Option(help="Decay and stop within this time.")] = 8.0,
-    threads: int = 2,
-    seed: int = 0,
-) -> None:
-    """The language model takes its voices from recordings."""
-    from finetune.tiny import adapt
-
-    adapt.run(folder, minutes=minutes, threads=threads, seed=seed)
-    adapt.enroll(folder, adapt.adapted(folder), threads=threads)
 
 
 @app.command()

@@ -7,14 +7,14 @@ Files of a shard, in the corpus folder, with <name> = <voice>-<tag>-<number>:
     <name>.pcm.npy   int16 [samples], all utterances one after the other
     <name>.f0.npy    float32 [samples / 252], pitch in Hz at the END of each hop of 252 samples, 0 where unvoiced
     <name>.jsonl     one utterance a line: voice, tag, text, offset, samples; written last
-Shards numbered from 9000 hold the held-out lines.
+Shard 9000 of a voice holds held-out lines of games, shard 9001 held-out plain sentences; nothing is trained on them.
 """
 
 import json
 import os
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -24,15 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from finetune.tiny.lines import lines
+from finetune.tiny.lines import lines, mixed, sentences
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, Teacher, TeacherError, speak
 
 SAMPLES_PER_HOP = 252
 LINES_PER_SHARD = 250
-HELD_OUT_LINES = 60  # per teacher
-MAX_SECONDS = 6.5  # longer ones would only stretch the batches of the language model
+HELD_OUT_LINES = 60  # of each of the two kinds, per teacher
+MAX_SECONDS = 9.0  # longer ones would only stretch the batches of the language model
 
 FIRST_HELD_OUT_SHARD = 9_000
+PLAIN_SHARD = 9_001
 _MEAN_LINE_SECONDS = 2.1
 _F0_FLOOR_HZ, _F0_CEILING_HZ = 60.0, 420.0
 
@@ -54,7 +55,8 @@ class Shard:
     def __init__(self, index: Path) -> None:
         stem = index.with_suffix("")
         self.name = stem.name
-        self.is_held_out = int(stem.name.rsplit("-", 1)[1]) >= FIRST_HELD_OUT_SHARD
+        self.number = int(stem.name.rsplit("-", 1)[1])
+        self.is_held_out = self.number >= FIRST_HELD_OUT_SHARD
         self.utterances = [Utterance(**json.loads(row)) for row in index.read_text().splitlines()]
         self._pcm = np.load(f"{stem}.pcm.npy", mmap_mode="r")
         self._f0 = np.load(f"{stem}.f0.npy", mmap_mode="r")
@@ -75,7 +77,7 @@ def shards(corpus: Path) -> list[Shard]:
     return [Shard(index) for index in sorted(corpus.glob("*.jsonl"))]
 
 
-def run(corpus: Path, *, hours: float = 12.0, seed: int = 0, processes: int = 2) -> None:
+def run(corpus: Path, *, hours: float = 17.0, seed: int = 0, processes: int = 2) -> None:
     """Makes the missing shards of a corpus of about `hours` hours, held-out lines included."""
     corpus.mkdir(parents=True, exist_ok=True)
     missing = [job for job in _jobs(hours) if not (corpus / f"{_name(*job)}.jsonl").exists()]
@@ -115,7 +117,7 @@ def _jobs(hours: float) -> list[tuple[Teacher, int]]:
     for teacher in TEACHERS:
         count = max(1, round(hours * 3600 * teacher.share / _MEAN_LINE_SECONDS / LINES_PER_SHARD))
         jobs += [(number / count, teacher, number) for number in range(count)]
-        jobs.append((0.0, teacher, FIRST_HELD_OUT_SHARD))
+        jobs += [(0.0, teacher, number) for number in (FIRST_HELD_OUT_SHARD, PLAIN_SHARD)]
     # Teachers take turns, so that a corpus that is not finished has all of them already.
     return [(teacher, number) for _, teacher, number in sorted(jobs, key=lambda job: job[0])]
 
@@ -125,10 +127,11 @@ def _name(teacher: Teacher, number: int) -> str:
 
 
 def _lines(teacher: Teacher, number: int, seed: int) -> Sequence[str]:
-    held_out = number >= FIRST_HELD_OUT_SHARD
     shard_seed = zlib.crc32(f"{seed}/{_name(teacher, number)}".encode())
-    source: Iterator[str] = lines(shard_seed, held_out=held_out)
-    return list(islice(source, HELD_OUT_LINES if held_out else LINES_PER_SHARD))
+    if number < FIRST_HELD_OUT_SHARD:
+        return list(islice(mixed(shard_seed, held_out=False), LINES_PER_SHARD))
+    source = (sentences if number == PLAIN_SHARD else lines)(shard_seed, held_out=True)
+    return list(islice(source, HELD_OUT_LINES))
 
 
 def make_shard(corpus: Path, teacher: Teacher, number: int, seed: int) -> float:

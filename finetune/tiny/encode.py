@@ -1,19 +1,24 @@
-"""Turns the corpus into codes for the language model, once the encoder is frozen.
+"""Turns corpus and crowd into codes for the language model, once the codec's encoder is frozen.
 
-Knows the exported codec and the corpus; no language model. Utterances are encoded whole, together only with
-others of the same length, so no padding reaches the codes.
+Knows the exported codec and the two folders of speech; no language model. Utterances are encoded whole, together only
+with others of the same length, so no padding reaches the codes. A shard whose codes exist is not encoded again.
 
-`codes.npz` (U utterances in the order of the shards, T frames in all):
-    voice, tag, text   str [U]         "mira", "en_us", "Hello, Anna."
+`codes/<shard>.npy`    int16 [4, frames]   all utterances of a shard, one after the other; their lengths are the shard's
+`codes.npz`            everything that a language model is trained or judged on (U utterances, T frames):
+    voice, tag, text   str [U]         "mira", "en_us", "Hello, Anna."; a speaker of the crowd is a voice too
     held_out           bool [U]        true for lines that nothing may be trained on
     lengths            int32 [U]       frames of each utterance
     codes              int16 [4, T]    all utterances one after the other; offsets are the sums of `lengths`
-`codes.ready` is written after it: JSON with counts and the entropy of each codebook.
+`codes.ready` is written last: JSON with counts and the entropy of each codebook.
+
+Of the crowd there are no speakers that are held out, and espeak-ng's only in the accents that the teachers have.
 """
 
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,35 +26,71 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from finetune.tiny.data import Shard, Utterance, shards
+from finetune.tiny import crowd
+from finetune.tiny.data import shards
+from finetune.tiny.teachers import SAMPLES_PER_FRAME
 from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec
 
 BATCH = 16
+ESPEAK_SHARDS = 2  # of each of the crowd's espeak-ng speakers
+ACCENT_TAGS = {"en-us": "en_us", "en-gb-x-rp": "en_rp", "en-gb-scotland": "en_scot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance before it is encoded. `samples_N` holds whole frames."""
+
+    voice: str
+    tag: str
+    text: str
+    samples_N: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A shard of either folder."""
+
+    name: str
+    is_held_out: bool
+    spoken: Sequence[Spoken]
 
 
 def run(folder: Path, *, threads: int = 2) -> None:
-    """Writes `codes.npz` and `codes.ready` into the recipe's folder."""
+    """Encodes what has no codes yet, then writes `codes.npz` and `codes.ready` into the recipe's folder."""
     torch.set_num_threads(threads)
     codec = SourceFilterCodec.from_folder(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
-    spoken = [
-        (shard, utterance) for shard in shards(folder / "corpus") for utterance in shard.utterances
-    ]
-    codes = _encode(codec, spoken)
-    codes_KT = np.concatenate(codes, axis=1)
-
+    (folder / "codes").mkdir(exist_ok=True)
+    rows: list[tuple[str, str, str, bool, int]] = []
+    pieces: list[NDArray[np.int16]] = []
+    for source in tqdm(_sources(folder), unit="shard", mininterval=5):
+        path = folder / "codes" / f"{source.name}.npy"
+        if not path.exists():
+            unfinished = path.with_suffix(".part.npy")
+            np.save(unfinished, np.concatenate(_encode(codec, source.spoken), axis=1))
+            os.replace(unfinished, path)
+        pieces.append(np.load(path))
+        rows += [
+            (s.voice, s.tag, s.text, source.is_held_out, len(s.samples_N) // SAMPLES_PER_FRAME)
+            for s in source.spoken
+        ]
+    voice, tag, text, held_out, lengths = zip(*rows, strict=True)
+    codes_KT = np.concatenate(pieces, axis=1)
+    if sum(lengths) != codes_KT.shape[1]:
+        raise ValueError("codes of other speech than there is; delete codes/ and run encode again")
     unfinished = folder / "codes.part.npz"
     np.savez(
         unfinished,
-        voice=np.array([utterance.voice for _, utterance in spoken]),
-        tag=np.array([utterance.tag for _, utterance in spoken]),
-        text=np.array([utterance.text for _, utterance in spoken]),
-        held_out=np.array([shard.is_held_out for shard, _ in spoken]),
-        lengths=np.array([piece.shape[1] for piece in codes], dtype=np.int32),
+        voice=np.array(voice),
+        tag=np.array(tag),
+        text=np.array(text),
+        held_out=np.array(held_out),
+        lengths=np.array(lengths, dtype=np.int32),
         codes=codes_KT,
     )
     os.replace(unfinished, folder / "codes.npz")
     figures = {
-        "utterances": len(spoken),
+        "utterances": len(rows),
+        "voices": len(set(voice)),
         "frames": codes_KT.shape[1],
         "hours": round(codes_KT.shape[1] / 12.5 / 3600, 2),
         "entropy_bits": [round(_entropy_bits(row), 2) for row in codes_KT],
@@ -59,32 +100,59 @@ def run(folder: Path, *, threads: int = 2) -> None:
     print(figures, flush=True)
 
 
-def read_codes(path: Path) -> list[NDArray[np.int16]]:
-    """The codes [4, frames] of every utterance, in the order of the shards."""
-    with np.load(path) as arrays:
-        ends = arrays["lengths"].cumsum()
-        return np.split(arrays["codes"], ends[:-1], axis=1)
+def corpus_codes(folder: Path) -> list[NDArray[np.int16]]:
+    """The codes [4, frames] of every utterance of the corpus, in the order of `data.shards`.
 
-
-def _encode(
-    codec: SourceFilterCodec, spoken: list[tuple[Shard, Utterance]]
-) -> list[NDArray[np.int16]]:
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for number, (_, utterance) in enumerate(spoken):
-        by_length[utterance.samples].append(number)
-    codes: list[NDArray[np.int16]] = [np.zeros((0, 0), np.int16)] * len(spoken)
-    with tqdm(total=len(spoken), unit="line", mininterval=5) as progress:
-        for numbers in by_length.values():
-            for first in range(0, len(numbers), BATCH):
-                batch = numbers[first : first + BATCH]
-                samples = np.stack(
-                    [spoken[number][0].samples(spoken[number][1]) for number in batch]
-                )
-                codes_BKF = codec.encode_batch(torch.from_numpy(samples)).numpy().astype(np.int16)
-                for number, codes_KF in zip(batch, codes_BKF, strict=True):
-                    codes[number] = codes_KF
-                progress.update(len(batch))
+    Raises `FileNotFoundError` for a shard that was not encoded.
+    """
+    codes: list[NDArray[np.int16]] = []
+    for shard in shards(folder / "corpus"):
+        ends = np.cumsum([u.samples // SAMPLES_PER_FRAME for u in shard.utterances])
+        codes += np.split(np.load(folder / "codes" / f"{shard.name}.npy"), ends[:-1], axis=1)
     return codes
+
+
+def encode_all(
+    codec: SourceFilterCodec, sounds: Sequence[NDArray[np.float32]]
+) -> list[NDArray[np.int16]]:
+    """The codes [4, frames] of each of these sounds of whole frames."""
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for number, samples in enumerate(sounds):
+        by_length[len(samples)].append(number)
+    codes: list[NDArray[np.int16]] = [np.zeros((0, 0), np.int16)] * len(sounds)
+    for numbers in by_length.values():
+        for first in range(0, len(numbers), BATCH):
+            batch = numbers[first : first + BATCH]
+            samples_BN = torch.from_numpy(np.stack([sounds[number] for number in batch]))
+            codes_BKF = codec.encode_batch(samples_BN).numpy().astype(np.int16)
+            for number, codes_KF in zip(batch, codes_BKF, strict=True):
+                codes[number] = codes_KF
+    return codes
+
+
+def _encode(codec: SourceFilterCodec, spoken: Sequence[Spoken]) -> list[NDArray[np.int16]]:
+    return encode_all(codec, [s.samples_N for s in spoken])
+
+
+def _sources(folder: Path) -> Iterator[Source]:
+    for shard in shards(folder / "corpus"):
+        spoken = [Spoken(u.voice, u.tag, u.text, shard.samples(u)) for u in shard.utterances]
+        yield Source(shard.name, shard.is_held_out, spoken)
+    for speaker in crowd.crowd():
+        if speaker.is_held_out:
+            continue
+        for name, said in crowd.read_shards(folder / "crowd", speaker):
+            number = int(name.rsplit("-", 1)[1])
+            if not speaker.is_scaling and number >= ESPEAK_SHARDS:
+                continue
+            spoken = [
+                Spoken(
+                    speaker.name, ACCENT_TAGS.get(s.tag, s.tag), s.text, pcm / np.float32(32_768)
+                )
+                for s, pcm in said
+                if speaker.is_scaling or s.tag in ACCENT_TAGS
+            ]
+            yield Source(name, False, spoken)
 
 
 def _entropy_bits(codes: NDArray[np.int16]) -> float:

@@ -11,7 +11,7 @@ Resumable and a function of the seed. Files in the recipe's folder:
     speaker/               config.json, model.safetensors: the encoder as it ships
     speaker/encoder.json   figures: equal error rates of held-out speakers
     speaker/training.pt    checkpoint
-    embeddings.npz         voice ids and centroids [V, D] of the corpus' voices, and single utterances' embeddings
+    embeddings.npz         for the language model: speakers, their mean embeddings [S, D], and single utterances'
 
 Shapes: B rows, M bands, T frames, D embedding, S speakers.
 """
@@ -40,8 +40,9 @@ from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
 from kani_npc.speaker.enrollment import least_likeness
 from kani_npc.speaker.log_mel import HIGHEST_HZ, LOWEST_HZ, LogMelConfig, LogMelEncoder, hz, mel
 
-SPACE = "tiny-1"
+SPACE = "tiny-2"
 STEPS = 4_000
+CHANNELS, POOLED_CHANNELS = 160, 320
 BATCH = 64
 # Each espeak-ng speaker is learned five times, its spectrum (pitch and formants) scaled by these: four more speakers.
 # The flite voices have real scalings, close enough to each other to be told apart by a hair.
@@ -49,10 +50,9 @@ WARPS = (1.0, 0.84, 0.92, 1.09, 1.19)
 FLITE_SHARE = 0.3  # of the crops
 PEAK_RATE = 3e-3
 SCALE, MARGIN = 24.0, 0.2
-CROP_FRAMES = (80, 200)  # a length a step; 10 ms each
+CROP_FRAMES = (100, 240)  # a length a step; 10 ms each
 UTTERANCES_A_VOICE = 150  # of the corpus, for training
 HELD_OUT_A_VOICE = 60
-CENTROID_UTTERANCES = 60
 CHECKPOINT_EVERY = 500
 
 # espeak-ng is deterministic, so alike is told by one line: two variants are one speaker if it differs by less than
@@ -82,7 +82,7 @@ def run(folder: Path, *, steps: int = STEPS, threads: int = 1, seed: int = 0) ->
         f"{len(training)} speakers to learn, {len(held_out)} held out; {len(merged)} names merged",
         flush=True,
     )
-    encoder = LogMelEncoder(LogMelConfig(SPACE))
+    encoder = LogMelEncoder(LogMelConfig(SPACE, channels=CHANNELS, pooled_channels=POOLED_CHANNELS))
     seconds = _train(encoder, training, folder / "speaker" / "training.pt", steps, seed)
     encoder.eval()
     changes = _changes(encoder, heard, held_out, seed)
@@ -236,7 +236,8 @@ def _train(
             rng = random.Random(f"{seed}/{step}")
             crops_BMT, label_B = _batch(classes, rng)
             noise = torch.Generator().manual_seed(rng.getrandbits(62))
-            out_BD = encoder(augmented(crops_BMT, noise))
+            with torch.autocast("cpu", torch.bfloat16):
+                out_BD = encoder(augmented(crops_BMT, noise)).float()
             cosine_BS = out_BD @ F.normalize(centres, dim=1).T
             loss = F.cross_entropy(_with_margin(cosine_BS, label_B), label_B)
             optimiser.zero_grad(set_to_none=True)
@@ -472,22 +473,19 @@ def _changes(
 
 
 def _write_embeddings(encoder: LogMelEncoder, heard: Sequence[Heard], path: Path) -> None:
-    """Centroids from lines that were trained on, singles from lines that were not."""
-    ids = list(dict.fromkeys(teacher.voice for teacher in TEACHERS))
-    centroids, singles, single_ids = [], [], []
-    for voice in ids:
-        own = [h for h in heard if h.speaker == voice]
-        learned = [torch.from_numpy(h.log_mels_MT) for h in own if not h.is_held_out]
-        fresh = [torch.from_numpy(h.log_mels_MT) for h in own if h.is_held_out]
-        stride = max(1, len(learned) // CENTROID_UTTERANCES)  # all accents of a voice
-        centroids.append(F.normalize(embeddings(encoder, learned[::stride]).mean(0), dim=0))
-        singles.append(embeddings(encoder, fresh))
-        single_ids += [voice] * len(fresh)
+    """Of everybody but the held-out speakers, from lines that may be trained on."""
+    by_speaker: dict[str, list[Tensor]] = defaultdict(list)
+    for h in heard:
+        if not h.is_held_out:
+            by_speaker[h.speaker].append(torch.from_numpy(h.log_mels_MT))
+    utterances = {name: embeddings(encoder, own) for name, own in by_speaker.items()}
+    draft = path.with_suffix(".part.npz")
     np.savez(
-        path,
-        voice=np.array(ids),
-        centroid=torch.stack(centroids).numpy(),
-        utterance_voice=np.array(single_ids),
-        utterance=torch.cat(singles).numpy(),
+        draft,
+        speaker=np.array(list(utterances)),
+        centroid=torch.stack([F.normalize(x.mean(0), dim=0) for x in utterances.values()]).numpy(),
+        utterance_speaker=np.array([name for name, x in utterances.items() for _ in x]),
+        utterance=torch.cat(list(utterances.values())).numpy(),
         space=np.array(SPACE),
     )
+    os.replace(draft, path)

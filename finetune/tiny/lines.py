@@ -1,16 +1,22 @@
-"""Writes lines that characters in games say: greetings, quests, trade, threats, directions, feelings.
+"""Writes what the teachers say: lines of characters in games, and plain English sentences.
 
-A template grammar over some nine hundred common words. Knows nothing about voices or sound. Everything is a
-function of the seed, and one hash of the text (`is_held_out`) decides, for every stage of the recipe, which
-lines are never trained on.
+The lines are a template grammar over some eighteen hundred common words: greetings, quests, trade, threats,
+directions, feelings. The sentences are the examples of use in WordNet's dictionary (Debian's package `wordnet-base`),
+so that a model hears words in all kinds of company. Knows nothing about voices or sound. Everything is a function of
+the seed, and one hash of the text (`is_held_out`) decides, for every stage of the recipe, which lines are never
+trained on.
 """
 
 import hashlib
 import random
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
-MAX_WORDS = 16
+MAX_WORDS = 20
+FREE_SHARE = 0.4  # of what is said: plain sentences
+WORDNET = Path("/usr/share/wordnet")
 HELD_OUT_ONE_IN = 33  # about 3 % of the lines
 
 # Slot name -> what may fill it; a filler may be several words. Spelling is American because the recogniser that
@@ -81,6 +87,83 @@ _FILLERS: dict[str, str] = {
     "good|very good|fine|agreed|indeed|really|why|where|when|how|what|who is there|nothing|everything|"
     "always|sometimes|it is time|I see|I know|I agree|I refuse|I promise|I am sorry|not today|as you wish|"
     "what now|let us go|so be it|I am ready|all right|be careful|too late|any news|who are you",
+    "food": "apple pie|pancake|sandwich|sausage|cookie|chocolate|cake|candy|potato|tomato|onion|garlic|pepper|carrot|"
+    "cabbage|lemon|orange|banana|cherry|grape|strawberry|pumpkin|peanut|butter|cream|sugar|egg|bacon|chicken|beef|"
+    "turkey|noodle|porridge|biscuit|stew|pudding|coffee|juice|beer|lemonade|breakfast|lunch|dinner|supper",
+    "animal": "dog|cat|rabbit|fox|deer|lion|tiger|monkey|elephant|camel|donkey|goat|sheep|cow|pig|duck|goose|eagle|"
+    "owl|crow|raven|pigeon|parrot|turtle|frog|lizard|crab|shark|whale|dolphin|bee|butterfly|beetle|worm|squirrel|"
+    "hedgehog|badger|otter|puppy|kitten|pony|unicorn",
+    "plant": "tree|oak|pine|willow|rose|lily|grass|moss|bush|branch|leaf|root|berry|thorn|vine|weed|log|flower",
+    "wear": "shirt|dress|jacket|cloak|robe|hood|hat|scarf|glove|shoe|sandal|sock|trousers|skirt|apron|uniform|"
+    "bracelet|earring|button|pocket|sleeve|collar",
+    "thing": "table|chair|bench|bed|pillow|window|curtain|carpet|shelf|drawer|ladder|bucket|barrel|broom|shovel|needle|"
+    "thread|paper|pencil|ink|brush|clock|bottle cap|wheel|anchor|sail|net|hook|chain|lock|lever|pipe|wire|nail|brick|"
+    "plate|bowl|spoon|fork|pot|pan|kettle|oven|stove|lamp|match|soap|towel|toy|doll|puppet|kite|dice|card|ticket|"
+    "stamp|envelope|package|parcel|umbrella|suitcase|wallet|purse|violin|guitar|flute|trumpet|piano|whistle|painting",
+    "gear": "engine|laser|reactor|robot|computer|screen|battery|cable|signal|radio|scanner|helmet visor|shuttle|rocket|"
+    "satellite|antenna|generator|circuit|sensor|drone|turret|cannon|missile|rifle|pistol|grenade|parachute|elevator|"
+    "vehicle|truck|motorcycle|bicycle|helicopter|airplane|submarine|telescope|camera|telephone|keyboard|machine",
+    "role": "pilot|engineer|officer|sergeant|general|colonel|lieutenant|commander|mechanic|scientist|professor|"
+    "detective|policeman|lawyer|banker|journalist|writer|poet|painter|musician|dancer|actor|carpenter|butcher|tailor|"
+    "barber|gardener|librarian|nurse|surgeon|astronaut|explorer|mercenary|smuggler|gambler|beggar|blacksmith|"
+    "apprentice|champion|warrior|paladin|ranger|rogue|bard|druid|sorcerer|necromancer|alchemist|prophet|pilgrim|"
+    "emperor|duke|duchess|baron|lord|lady|governor|senator|president|ambassador|butler|maid|clerk|secretary",
+    "site": "airport|station|hospital|factory|laboratory|warehouse|office|museum|theater|restaurant|hotel|bakery|"
+    "pharmacy|bank|courthouse|stadium|park|playground|street|alley|avenue|highway|tunnel|bunker|hangar|planet|galaxy|"
+    "asteroid|moon base|jungle|canyon|valley floor|glacier|volcano|meadow|cliff|beach|bay|lagoon|peninsula|reef|"
+    "dungeon|labyrinth|chamber|corridor|staircase|attic|basement|balcony|courtyard|fortress|barracks|armory|shrine|"
+    "cathedral|monastery|chapel|lighthouse|windmill|barn|cottage|mansion|village green|outpost|arena|portal",
+    "virtue": "courage|honor|patience|wisdom|mercy|justice|loyalty|honesty|kindness|friendship|hope|faith|love|luck|"
+    "peace|freedom|glory|fame|wealth|knowledge|strength|beauty|truth|trust|respect|pride|victory|revenge|power",
+    "trouble": "fear|anger|hatred|greed|grief|sorrow|pain|shame|guilt|doubt|danger|trouble|hunger|thirst|disease|fever|"
+    "poison|famine|plague|drought|flood|earthquake|accident|betrayal|defeat|death|chaos|panic|poverty|silence",
+    "quality": "amazing|awful|boring|brilliant|careful|cheap|clean|comfortable|common|crazy|cruel|curved|damp|deadly|"
+    "deep|delicious|dirty|dry|dull|dusty|eager|early|easy|elegant|enormous|expensive|faint|fair|faithful|fancy|fast|"
+    "fierce|flat|fragile|fresh|friendly|frozen|funny|generous|gigantic|graceful|grim|handsome|harmless|helpful|hollow|"
+    "honest|horrible|humble|icy|impossible|innocent|invisible|jolly|kind|lazy|loud|lovely|mad|massive|mighty|mysterious|"
+    "narrow|nasty|neat|noble|noisy|odd|ordinary|pale|patient|peaceful|perfect|plain|pleasant|polite|powerful|pretty|"
+    "proper|pure|quick|rare|reckless|rotten|rough|rude|shallow|shiny|shy|silly|sleepy|slippery|slow|smooth|soft|solid|"
+    "spicy|steep|sticky|stubborn|stupid|sudden|suspicious|sweet|swift|tall|tame|tasty|thick|thin|tight|tough|ugly|"
+    "unusual|useful|useless|vast|violent|warm hearted|wet|wicked|wide|wonderful|worthless|worthy",
+    "manner": "gently|loudly|softly|silently|suddenly|finally|gladly|happily|sadly|angrily|nearly|hardly|clearly|"
+    "exactly|easily|safely|secretly|certainly|probably|actually|completely|immediately|constantly|rarely|usually|often|"
+    "forever|somewhere|anywhere|everywhere|upstairs|downstairs|outside|inside|nearby|far away|abroad|backwards|forward",
+    "verb": "accept|add|admit|allow|answer|arrange|arrest|avoid|bake|bend|blame|bless|borrow|bury|cancel|change|check|"
+    "choose|collect|compare|control|copy|count|cover|cut|deny|describe|discover|divide|draw|dress|drive|drop|earn|"
+    "empty|enjoy|enter|escape|examine|exchange|explain|explore|fill|finish|fold|forgive|gather|grab|greet|guess|handle|"
+    "heal|heat|ignore|imagine|improve|inspect|introduce|invite|join|judge|kick|knock|lend|lift|load|lower|mark|measure|"
+    "melt|mention|mix|notice|obey|offer|order|paint|pass|pick|plant|polish|pour|praise|prepare|press|promise|prove|"
+    "pull|punish|push|raise|recognize|refuse|release|replace|report|rescue|return|reveal|roll|scratch|seize|send|"
+    "separate|serve|shake|share|sharpen|shoot|smell|sort|spend|split|spread|squeeze|store|study|support|surround|"
+    "swallow|sweep|switch|taste|tear|test|throw|tie|touch|translate|twist|understand|unlock|upgrade|use|warn|wash|"
+    "weigh|welcome|wrap",
+    "verbs": "appears|arrives|barks|begins|belongs|blinks|blooms|breathes|collapses|disappears|dreams|explodes|falls|"
+    "fails|floats|flows|flies|glows|grows|happens|howls|improves|jumps|kneels|lies|listens|matters|melts|moves|opens|"
+    "returns|rises|screams|shines|shivers|sings|sleeps|smells|smiles|sneezes|speaks|spins|stinks|survives|trembles|"
+    "vanishes|whispers|wins|works|yawns",
+    "went": "agreed|arrived|asked|believed|bled|blew|called|came|changed|cheated|cried|decided|died|disappeared|"
+    "dreamed|escaped|exploded|failed|fainted|fell|flew|forgot|grew|guessed|happened|hesitated|hoped|joked|jumped|knelt|knew|"
+    "laughed|learned|lied|lived|married|nodded|prayed|quit|ran|recovered|refused|remembered|returned|rode|sang|sank|"
+    "screamed|shouted|slept|slipped|smiled|sneezed|spoke|stood|stumbled|succeeded|suffered|surrendered|survived|swam|"
+    "talked|thought|tried|vanished|waited|walked|wept|whispered|won|woke up|worked|yelled",
+    "topic": "weather|news|rumor|legend|story|song|joke|riddle|question|answer|reason|idea|plan|problem|mistake|secret|"
+    "lie|promise|rule|law|contract|lesson|game|contest|race|duel|dance|wedding|funeral|birthday|holiday|journey|voyage|"
+    "adventure|expedition|mission|investigation|rebellion|revolution|invasion|siege|treaty|election|trial|crime|murder|"
+    "robbery|conspiracy|prophecy|curse|spell|ritual|miracle|experiment|invention|discovery|treasure|fortune|inheritance|"
+    "salary|price|debt|tax|bargain|discount|receipt|rumble|noise|accident|language|history|future|music|science",
+    "player": "level|score|skill|health|shield|energy|experience|inventory|weapon slot|save point|checkpoint|bonus|"
+    "reward|achievement|tutorial|menu|option|setting|controller|option screen|enemy base|final boss|next level|"
+    "side quest|main quest|party|team|guild|match|round|tournament|leaderboard",
+    "month": "January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|"
+    "Wednesday|Thursday|Friday|Saturday|Sunday",
+    "land": "America|England|Scotland|Ireland|France|Germany|Spain|Italy|Greece|Egypt|India|China|Japan|Africa|Europe|"
+    "Russia|Canada|Mexico|Brazil|London|Paris|Rome|Boston|Texas|Florida",
+    "one": "yes|no|hi|hello|hey|oh|wow|ouch|stop|go|wait|look|listen|run|why|what|who|where|when|how|really|thanks|"
+    "sorry|please|never|always|maybe|perhaps|okay|right|wrong|good|great|fine|excellent|perfect|amazing|goodbye|bye|"
+    "welcome|help|fire|attack|retreat|charge|hurry|careful|quiet|silence|enough|again|more|nothing|everything|"
+    "impossible|ridiculous|nonsense|interesting|finally|exactly|absolutely|certainly|definitely|obviously|jump|left|"
+    "right|up|down|forward|faster|slower|ready|now|later|soon|tomorrow|cheers|congratulations|understood|correct|"
+    "agreed|granted|done|gone|dead|alive|closer|there|here|alas|indeed|follow|coward|liar|traitor|fool|thief|murderer",
 }  # fmt: skip
 
 _TEMPLATES = """
@@ -138,6 +221,26 @@ I would rather {act} than {act}. | I used to {act} with the {people}. | I just w
 Your quest is to {fight} the {foe} of the {place}. | Your {kin} needs you {when}. | Your reward is {number} {items}. | Here is your {item}, {person}. | Here, take this {item}.
 The key to the {place} is in the {adjective} {item}. | Use the {item} to open the {place}. | Light the {item} and {act}. | The door of the {place} is {adjective}.
 Our {place} needs {amount} {goods}. | Our {people} {did} {number} {items} {past}. | Their {item} is bigger than ours. | His {kin} was a {person}. | Her {body} is {adjective}.
+{one}. | {one}! | {one}? | {one}. {one}! | {one}, {name}! | {one}. {one}, {name}. | {name}? | {name}! {one}! | {one}, {one}. | {small}. | {number}. | {person}! | {verb}! | {site}.
+Would you like some {food}, or the {quality} {food}? | I smell {food} and {food}. | Who ate my {food}? | Cook the {food} with {food} and salt. | This {food} tastes {quality}. | We had {food} for {food}.
+A {quality} {animal} is sleeping on your {thing}. | My {animal} chased a {animal} past the {plant}. | Do not feed the {animal}, it is {quality}. | Beware, the {animal} {verbs}. | I dreamed of a {quality} {animal}.
+The {animal} {went}, and then the {animal} {went}. | There is a {animal} under the {plant}. | Hunters found {number} tracks of a {animal}. | Even a {quality} {animal} {verbs} {manner}. | Like a {animal}, he {went} {manner}.
+Put on your {wear} and your {wear}. | That {wear} looks {quality} on you. | She wore a {quality} {wear} and a {color} {wear}. | I lost my {wear} near the {site}. | Your {wear} is {quality}, {role}.
+Hand me the {thing}, please. | The {thing} is under the {quality} {thing}. | Look behind the {thing}, {name}. | He {went} and broke the {thing}. | {verb} the {thing} before you {verb} the {thing}. | My {kin} made this {thing}.
+The {gear} is {quality}, {role}. | Captain, the {gear} is not responding! | {verb} the {gear} at once! | We need a new {gear} for the {gear}. | Our {gear} failed {number} minutes ago. | Turn off the {gear} and {verb} the {gear}.
+A {quality} {role} lives in the {site}. | The {role} {went} {manner}. | Are you the {role} of this {site}? | Every {role} needs a {thing}. | I was a {role} before the {topic}. | The {role} and the {role} {went} {past}.
+Take me to the {site}, {role}. | We will meet at the {site} on {month}. | Nothing ever {verbs} in this {site}. | The {site} is {quality} in {month}. | Who guards the {site}, and why? | From the {site} you can see the {site}.
+You have shown {virtue}, {role}. | There is no {virtue} without {virtue}. | {virtue} is worth more than {virtue}. | {trouble} {verbs}, but {virtue} {verbs}. | I feel {trouble} in this {site}. | You bring {trouble} and {trouble}.
+Give me {virtue} or give me {virtue}. | The {role} fears {trouble}. | We have seen too much {trouble}. | My heart is full of {virtue}. | Without {virtue} there is only {trouble}. | {trouble} will not stop us.
+It was a {quality} and {quality} {topic}. | Have you heard about the {topic}? | Tell me a {topic} about the {role}. | The {topic} was {quality}. | What a {quality} {topic}! | That is a {quality} {topic}, {name}. | How {quality}!
+I do not believe this {topic}. | The {topic} begins on {month}. | After the {topic}, everything was {quality}. | There was a {topic} about a {animal} and a {role}. | Forget the {topic}, we have a {topic}. | This {topic} is {manner} {quality}.
+You should {verb} it {manner}. | I could not {verb} the {topic}. | Please {verb} and {verb} the {thing}. | Let me {verb} that for you. | Never {verb} what you cannot {verb}. | First {verb} the {plant}, then {verb} the {plant}. | Did you {verb} the {wear}?
+I will {verb} you, {name}. | They want to {verb} our {site}. | Do not {verb} me {manner}. | Can you {verb} this {topic}? | We must {verb} the {role} {manner}. | Why did you {verb} the {animal}? | Try to {verb} it with a {thing}.
+She {went} and {went}. | He {went}, but nobody {went}. | I {went} when the {role} {went}. | We {went} {manner}. | They {went} {past}. | When the moon {verbs}, the {animal} {verbs}. | Someone {went} outside. | My {kin} {went} {manner}.
+Your {player} is {quality}. | You have reached the {player}. | {verb} the {player} to go on. | Congratulations, you have {number} points! | Press the {color} button to {verb}. | The {player} starts in {number} seconds. | Player {small}, {verb} the {player}!
+Open the {player} and {verb} your {player}. | The {player} is almost over. | You need {number} more points for the {player}. | Hold the button and {verb}. | Choose your {player}. | Mission {small} is complete.
+In {month} we travel to {land}. | I was born in {land} in {month}. | A {role} from {land} {went} here. | The {food} of {land} is {quality}. | Have you ever been to {land}? | My {kin} sailed from {land} to {land}.
+On {month} the {site} is closed. | {month} is {quality}. | I never {verb} on {month}. | Her {animal} is {quality} and {quality}. | What would you {verb} for a {quality} {thing}? | It {verbs} {manner}, {role}. | If it {verbs}, {verb} it.
 """  # fmt: skip  # noqa: E501
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -163,6 +266,22 @@ def lines(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
             yield line
 
 
+def sentences(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
+    """Yields plain sentences in a random order, all of them before any comes again. `held_out` as in `lines`."""
+    rng = random.Random(seed)
+    kept = [text for text in _plain() if held_out is None or held_out == is_held_out(text)]
+    while True:
+        yield from rng.sample(kept, len(kept))
+
+
+def mixed(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
+    """Yields lines and plain sentences, FREE_SHARE of them plain. `held_out` as in `lines`."""
+    rng = random.Random(seed)
+    sources = lines(seed, held_out=held_out), sentences(seed, held_out=held_out)
+    while True:
+        yield next(sources[rng.random() < FREE_SHARE])
+
+
 def is_held_out(text: str) -> bool:
     """True for the lines that no stage may train on. Case and punctuation do not matter."""
     digest = hashlib.sha256(" ".join(spoken_words(text)).encode()).digest()
@@ -182,10 +301,34 @@ def vocabulary() -> list[str]:
     return sorted({word for text in texts for word in spoken_words(text)})
 
 
+@cache
+def _plain() -> tuple[str, ...]:
+    """WordNet's examples of use, as sentences. Raises `FileNotFoundError` without the package."""
+    from finetune.tiny.g2p import read_dictionary  # brings the dictionary, which only this needs
+
+    known = read_dictionary()
+    found: dict[str, None] = {}
+    for part in ("adj", "adv", "noun", "verb"):
+        for row in (WORDNET / f"data.{part}").read_text(encoding="latin-1").splitlines():
+            _, _, gloss = row.partition(" | ")
+            for text in re.findall(r'"([^"]+)"', gloss):
+                words = spoken_words(text)
+                # Words of the dictionary only: it is sure how they are said.
+                if (
+                    re.fullmatch(r"[A-Za-z,.;'!? -]+", text)
+                    and 3 <= len(words) <= MAX_WORDS
+                    and all(word in known for word in words)
+                ):
+                    text = text.strip(" ,;.")
+                    end = "" if text[-1] in "!?" else "."
+                    found[text[0].upper() + text[1:] + end] = None
+    return tuple(found)
+
+
 def _line(rng: random.Random) -> str:
     line = _sentence(rng)
-    # A quarter of the short ones get a second sentence, so that pauses inside a line are learned as well.
-    if len(line.split()) <= 5 and rng.random() < 0.25:
+    # Some get more sentences, so that pauses inside a line are learned as well.
+    while len(line.split()) <= 12 and rng.random() < 0.25:
         line = f"{line} {_sentence(rng)}"
     return line
 

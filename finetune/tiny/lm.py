@@ -2,13 +2,15 @@
 
 The loss is over legal tokens only: place k of a frame chooses among the codes of codebook k, end_of_speech is a
 choice at k = 0. Input codes are corrupted at random, so that the model learns to go on after an error of its own. Some
-lines are several utterances of one voice in a row, so that long texts are no news. For the first half of the time the
-model is also asked, at each frame, which symbol of its text is about due, as if all took the same time: a crude
-alignment, but it teaches where to look long before the sound does. Resumable: `lm.pt` holds
-everything, the batches of an epoch are a function of seed and epoch. The learning rate follows the minutes trained:
-warm-up, constant, then down to nothing.
+lines are several utterances of one voice in a row, so that long texts are no news. A speaker is what the speaker
+encoder heard in one to three of its utterances, so that a voice can be enrolled from a recording. For the first half of
+the time the model is also asked, at each frame, which symbol of its text is about due, as if all took the same time: a
+crude alignment, but it teaches where to look long before the sound does. Resumable: `lm.pt` holds everything, the
+batches of an epoch are a function of seed and epoch. The learning rate follows the minutes trained: warm-up, constant,
+then down to nothing.
 
-Files in the recipe's folder: `codes.npz` (read), `lm.pt` (checkpoint), `lm_log.jsonl` (a row every evaluation).
+Files in the recipe's folder: `codes.npz` and `embeddings.npz` (read), `lm.pt` (checkpoint), `lm_log.jsonl` (a row every
+evaluation).
 
 Shapes: B rows, P prompt ids, F frames, K codebooks, H hidden.
 """
@@ -16,9 +18,10 @@ Shapes: B rows, P prompt ids, F frames, K codebooks, H hidden.
 import json
 import os
 import random
+import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +30,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from finetune.tiny.package import lm_config, tokenizer
-from finetune.tiny.speakers import speaker_vector
+from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
+from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
 from kani_npc.text.phones import PAD, PhoneTokenizer
@@ -118,9 +123,15 @@ def read_codes(path: Path) -> tuple[list[Spoken], list[Spoken]]:
 class Examples:
     """Turns utterances into rows and batches."""
 
-    def __init__(self, layout: TokenLayout, encode: PhoneTokenizer, audio_step: float) -> None:
+    def __init__(
+        self,
+        layout: TokenLayout,
+        encode: PhoneTokenizer,
+        audio_step: float,
+        speakers: Speakers,
+    ) -> None:
         self._layout, self._encode, self._audio_step = layout, encode, audio_step
-        self._vectors = {t.voice: torch.from_numpy(speaker_vector(t.voice)) for t in TEACHERS}
+        self._speakers = speakers
 
     def example(self, spoken: Spoken, *, tag: str | None, with_speaker: bool = True) -> Example:
         prompt = build_prompt(
@@ -172,6 +183,7 @@ class Examples:
         yield from groups
 
     def batch(self, rows: Sequence[Example], corrupt: np.random.Generator | None = None) -> Batch:
+        """With `corrupt`, for training: some codes are replaced, speakers are drawn. Else they are the mean ones."""
         num_prompt, frames, with_speaker = rows[0].shape
         codes_BFK = np.zeros((len(rows), frames, CODEBOOKS), np.int64)
         targets_BFK = np.full((len(rows), frames, CODEBOOKS), IGNORED, np.int64)
@@ -190,7 +202,12 @@ class Examples:
         where_T = positions(ids_BT[0], self._layout, self._audio_step, speaker=with_speaker)
         speaker_BD = None
         if with_speaker:
-            speaker_BD = torch.stack([self._vectors[row.voice or ""] for row in rows])
+            voices = [row.voice or "" for row in rows]
+            if corrupt is None:
+                speakers = [self._speakers.vectors[voice] for voice in voices]
+            else:
+                speakers = [self._speakers.draw(voice, corrupt) for voice in voices]
+            speaker_BD = torch.from_numpy(np.stack(speakers))
         return Batch(
             torch.from_numpy(ids_BT),
             torch.from_numpy(where_T)[None].expand(len(rows), -1),
@@ -235,7 +252,8 @@ def corrupted(codes_BFK: NDArray[np.int64], rng: np.random.Generator) -> NDArray
 
 def losses(lm: Lfm2, batch: Batch) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy in nats of each codebook, [K] (end_of_speech with the first), and of the due symbol, []."""
-    with torch.autocast("cpu", torch.bfloat16):
+    # Attention as plain products: over rows this short torch's flash kernel for the CPU takes three times as long.
+    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         hidden = lm.hidden(batch.ids_BT, batch.positions_BT, batch.speaker_BD)
         rows, frames, _ = batch.targets_BFK.shape
         first = batch.num_prompt - 1 + (batch.speaker_BD is not None)  # at start_of_speech
@@ -276,6 +294,15 @@ class Trainer:
         self._adam = torch.optim.AdamW(
             others, PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
         )
+
+    def compile(self) -> None:
+        """The layers through torch's compiler, where there is a C++ one: a third more tokens a second."""
+        if shutil.which("g++") is None:
+            return
+        # A version for each kind of layer, with gradients and without, for one row and for more.
+        torch._dynamo.config.recompile_limit = 32  # pyright: ignore[reportPrivateUsage]
+        for layer in self.lm.layers:
+            layer.compile(dynamic=True)
 
     def resume(self) -> None:
         if not self.checkpoint.exists():
@@ -388,27 +415,47 @@ def trained(folder: Path) -> Lfm2:
     return lm.eval().requires_grad_(False)
 
 
+def begun_from(model: Path, encode: PhoneTokenizer) -> Lfm2:
+    """Weights of a model folder, but for the speaker projection, which is new: its space may be another."""
+    given = load_lm(model)
+    lm = new_lm(encode, given.config.audio_step)
+    if given.config != lm.config:
+        raise ValueError(f"the model in {model} has other dims than this recipe's")
+    weights = given.float().state_dict()
+    for name, weight in lm.speaker_emb_projection.state_dict().items():
+        weights[f"speaker_emb_projection.{name}"] = weight
+    lm.load_state_dict(weights)
+    return lm
+
+
 def run(
     folder: Path,
     *,
-    minutes: float = 60.0,
-    tokens: int = 2560,
+    minutes: float = 150.0,
+    tokens: int = 4096,
+    init: Path | None = None,
     evaluate_every: int = 250,
     threads: int = 2,
     seed: int = 0,
 ) -> None:
-    """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step."""
+    """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step.
+
+    `init` is a model folder of the same dims, to begin with its weights instead of random ones.
+    """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     encode = tokenizer()
     utterances, held_out = read_codes(folder / "codes.npz")
     held_out = random.Random(seed).sample(held_out, min(256, len(held_out)))
-    audio_step = round(symbols_per_frame(utterances, encode), 2)
-    lm = new_lm(encode, audio_step)
+    lm = begun_from(init, encode) if init else None
+    lm = lm or new_lm(encode, round(symbols_per_frame(utterances, encode), 2))
+    audio_step = lm.config.audio_step
     trainer = Trainer(lm, folder / "lm.pt")
     trainer.resume()
-    examples = Examples(lm.layout, encode, audio_step)
+    trainer.compile()
+    speakers = Speakers.heard(folder / "embeddings.npz")
+    examples = Examples(lm.layout, encode, audio_step, speakers)
     print(
         f"{sum(p.numel() for p in lm.parameters()) / 1e6:.2f} M parameters, {len(utterances)} utterances, "
         f"{len(held_out)} held out, audio_step {audio_step}",
@@ -427,11 +474,6 @@ def run(
     )
 
 
-def schedule(step: int, progress: float) -> tuple[float, float]:
-    """(learning rate's share of its peak, weight of the loss on the due symbol) of a training from nothing."""
-    return rate(step, progress), reading_weight(progress)
-
-
 def fit(
     trainer: Trainer,
     examples: Examples,
@@ -443,7 +485,6 @@ def fit(
     *,
     evaluate_every: int = 250,
     seed: int = 0,
-    schedule: Callable[[int, float], tuple[float, float]] = schedule,
 ) -> None:
     """Trains until `trainer` has had its minutes, earlier runs included; `log` gets a row of figures now and then."""
     started = saved = time.monotonic()
@@ -458,7 +499,9 @@ def fit(
                 continue
             batch = examples.batch(group, np.random.default_rng((seed, trainer.step)))
             progress = trainer.seconds / 60 / minutes
-            recent.append(trainer.train(batch, *schedule(trainer.step, progress)))
+            recent.append(
+                trainer.train(batch, rate(trainer.step, progress), reading_weight(progress))
+            )
             trainer.seconds = before_s + time.monotonic() - started
             if trainer.step % evaluate_every == 0 or trainer.seconds >= 60 * minutes:
                 _report(trainer, torch.stack(recent).mean(0), examples, held_out, log)

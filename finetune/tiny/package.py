@@ -31,7 +31,6 @@ LICENCE = "Apache-2.0; synthetic voices, see the model card"
 DEFAULT_VOICE = "rowan"  # the one that is understood best, see the model card
 PAD_MULTIPLE = 32
 MAX_FRAMES = 500  # 40 s
-ADAPTED_FILE = "lm_adapted.safetensors"
 
 _SPEAKERS_LICENCE = {
     "flite": "Apache-2.0; learned from CMU Flite speech (permissive CMU licence, see the model card)",
@@ -156,20 +155,14 @@ def write_random(folder: Path, *, seed: int = 0, max_frames: int = 12) -> None:
 
 
 def run(folder: Path, out: Path = MODEL_FOLDER) -> None:
-    """The newest trained weights of the recipe's folder, as a model folder. Prints its size.
-
-    Weights that `adapt` made go with the speaker encoder whose space they take.
-    """
+    """The newest trained weights of the recipe's folder, as a model folder. Prints its size."""
     from finetune.tiny.lm import trained
 
-    lm, speakers = trained(folder), None
-    if (folder / ADAPTED_FILE).exists():
-        lm.load_state_dict(load_file(folder / ADAPTED_FILE))
-        speakers = Speakers.heard(folder / "embeddings.npz")
-        (out / "speaker").mkdir(parents=True, exist_ok=True)
-        for name in ("config.json", "model.safetensors"):
-            shutil.copyfile(folder / "speaker" / name, out / "speaker" / name)
-    write(out, lm, tokenizer(), TEACHERS, speakers=speakers)
+    speakers = Speakers.heard(folder / "embeddings.npz")
+    write(out, trained(folder), tokenizer(), TEACHERS, speakers=speakers)
+    (out / "speaker").mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(folder / "speaker" / name, out / "speaker" / name)
     write_codec(folder / "codec", out / "codec")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from finetune.tiny import lm as recipe
-from finetune.tiny.package import lm_config, tokenizer
+from finetune.tiny.package import lm_config, tokenizer, write
+from finetune.tiny.speakers import Speakers, unit
 from finetune.tiny.teachers import TEACHERS
 from kani_npc.lm.generate import generate
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
 from kani_npc.speech import Sampling
+from tests.support.tiny_random import make_random_model
 
 LINES = (
     "Halt! Who goes there?",
@@ -21,6 +23,7 @@ LINES = (
     "I sell bread.",
     "Follow the red fox, my friend.",
 )
+VOICES = list(dict.fromkeys(teacher.voice for teacher in TEACHERS))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def tiny(encode) -> Lfm2:
 
 @pytest.fixture
 def examples(tiny, encode) -> recipe.Examples:
-    return recipe.Examples(tiny.layout, encode, tiny.config.audio_step)
+    return recipe.Examples(tiny.layout, encode, tiny.config.audio_step, Speakers.named(VOICES))
 
 
 def spoken(count: int = 24, seed: int = 0) -> list[recipe.Spoken]:
@@ -131,7 +134,7 @@ def test_training_learns_lines_by_heart_and_then_says_them(tiny, examples, encod
         for group in examples.batches(rows, 4096, random.Random(step)):
             trainer.train(examples.batch(group), 1.0)
     prompt = build_prompt(tiny.layout, encode.encode, lines[0].text, "en_us", with_speaker=True)
-    vector = torch.from_numpy(recipe.speaker_vector(TEACHERS[0].voice))
+    vector = torch.from_numpy(Speakers.named(VOICES).vectors[TEACHERS[0].voice])
     codes = generate(tiny.eval(), prompt, vector, Sampling(greedy=True, repetition_penalty=1.0))
     assert codes.T.tolist() == lines[0].codes_FK.tolist()
 
@@ -151,6 +154,60 @@ def test_a_stopped_training_goes_on_where_it_was(tiny, examples, tmp_path):
     torch.testing.assert_close(again.train(batch, 0.5), straight)
     for name, weight in again.lm.state_dict().items():
         torch.testing.assert_close(weight, tiny.state_dict()[name])
+
+
+def close_voices() -> Speakers:
+    """Close to each other, as one person's scaled voices are."""
+    rng = np.random.default_rng(2)
+    common = rng.standard_normal(128)
+    vectors = {v: unit((common + 0.5 * rng.standard_normal(128)).astype("f4")) for v in VOICES}
+    heard = {
+        v: np.stack([unit(x + 0.02 * rng.standard_normal(128).astype("f4")) for _ in range(20)])
+        for v, x in vectors.items()
+    }
+    return Speakers("test-1", vectors, heard)
+
+
+def test_speakers_of_a_training_batch_are_drawn_and_near_their_voice(tiny, encode):
+    speakers = close_voices()
+    examples = recipe.Examples(tiny.layout, encode, tiny.config.audio_step, speakers)
+    rows = [examples.example(replace(spoken(1)[0], voice=v), tag="en_us") for v in VOICES]
+    once, again = (examples.batch(rows, np.random.default_rng(0)).speaker_BD for _ in range(2))
+    other = examples.batch(rows, np.random.default_rng(1)).speaker_BD
+    assert once is not None and again is not None and other is not None
+    torch.testing.assert_close(once, again)
+    assert not torch.equal(once, other)
+    torch.testing.assert_close(once.norm(dim=1), torch.ones(len(VOICES)))
+    for drawn, voice in zip(once, VOICES, strict=True):
+        assert drawn @ torch.from_numpy(speakers.vectors[voice]) > 0.85
+    judged = examples.batch(rows).speaker_BD
+    assert judged is not None
+    np.testing.assert_allclose(judged.numpy(), np.stack(list(speakers.vectors.values())))
+
+
+def test_rows_without_a_speaker_stay_without_one(tiny, examples):
+    row = [examples.example(spoken(1)[0], tag="en_us", with_speaker=False)]
+    batch = examples.batch(row, np.random.default_rng(0))
+    assert batch.speaker_BD is None
+    assert torch.isfinite(recipe.losses(tiny, batch)[0]).all()
+
+
+def test_a_model_is_begun_from_another_ones_weights_with_a_speaker_projection_of_its_own(
+    tmp_path, encode
+):
+    model = make_random_model(tmp_path)
+    with pytest.raises(ValueError, match="other dims"):
+        recipe.begun_from(model, encode)
+    given = recipe.new_lm(encode, 1.06)
+    write(model, given, encode, TEACHERS)
+    begun = recipe.begun_from(model, encode)
+    torch.testing.assert_close(
+        begun.embed_tokens.weight, given.embed_tokens.weight, rtol=0.01, atol=1e-4
+    )
+    assert begun.config.audio_step == 1.06
+    assert not torch.allclose(
+        begun.speaker_emb_projection.weight, given.speaker_emb_projection.weight, atol=0.01
+    )
 
 
 def test_held_out_lines_are_also_judged_with_wrong_texts(tiny, examples):

@@ -9,7 +9,7 @@ import torch
 from finetune.tiny.evaluate import word_errors
 from finetune.tiny.g2p import align, learn_rules, pack
 from finetune.tiny.package import write_codec
-from finetune.tiny.speakers import SPEAKER_SPACE, speaker_vector
+from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
 from kani_npc.codec.load import load_codec
 from kani_npc.lm.load import load_lm
@@ -57,7 +57,7 @@ def test_word_errors_are_the_fewest_edits(said, heard, errors):
 
 
 def test_every_voice_has_a_unit_vector_of_its_own():
-    vectors = np.stack([speaker_vector(voice) for voice in sorted({t.voice for t in TEACHERS})])
+    vectors = np.stack(list(Speakers.named({t.voice for t in TEACHERS}).vectors.values()))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert np.abs(vectors @ vectors.T - np.eye(len(vectors))).max() < 0.5
 
@@ -66,10 +66,10 @@ def test_a_packaged_folder_loads_and_says_what_it_is(tmp_path):
     folder = make_random_model(tmp_path)
     assert load_lm(folder).config.language_tags[0] == "en_us"
     config = json.loads((folder / "config.json").read_text())
-    assert (config["model_name"], config["speaker_space"]) == ("tiny", SPEAKER_SPACE)
+    assert (config["model_name"], config["speaker_space"]) == ("tiny", "tiny-0")
     voices = json.loads((folder / "voices.json").read_text())
     assert voices["default_voice"] in [voice["id"] for voice in voices["voices"]]
-    assert {voice["space"] for voice in voices["voices"]} == {SPEAKER_SPACE}
+    assert {voice["space"] for voice in voices["voices"]} == {"tiny-0"}
     assert json.loads((folder / "generation_config.json").read_text())["do_sample"] is False
 
 
