@@ -98,6 +98,18 @@ def serve(
     address: Annotated[
         str | None, typer.Option(help="host:port to listen on [default: 127.0.0.1:50051]")
     ] = None,
+    web_address: Annotated[
+        str | None,
+        typer.Option(
+            help="host:port of gRPC-Web and the console, or off [default: port 8051 beside --address]"
+        ),
+    ] = None,
+    web_origins: Annotated[
+        str | None,
+        typer.Option(
+            help="Pages elsewhere that may call: https://…, separated by commas; * is any."
+        ),
+    ] = None,
     model: ModelOption = None,
     codec: CodecOption = None,
     device: DeviceOption = None,
@@ -112,12 +124,14 @@ def serve(
     ] = None,
     speaker_encoder: EncoderOption = None,
 ) -> None:
-    """Serve speech over gRPC until SIGTERM or Ctrl-C.
+    """Serve speech over gRPC and gRPC-Web, and the designer's console, until SIGTERM or Ctrl-C.
 
     Every option is also an environment variable: KANI_NPC_ADDRESS, KANI_NPC_MODEL, and so on.
     """
     settings = serve_settings(
         address=address,
+        web_address=web_address,
+        web_origins=web_origins,
         model=model,
         codec=codec,
         device=device,
@@ -135,9 +149,10 @@ def serve(
 
 def _announce(running: "Running") -> None:
     info, load = running.synthesizer.info, running.synthesizer.load
+    console = f", console at http://{running.web_address}/" if running.web_address else ""
     print(
         f"{NAME} {__version__} speaks {info.name} ({len(running.voices.voices)} voices, {load.num_slots} slots) on "
-        f"{running.device} at {running.address}; "
+        f"{running.device} at {running.address}{console}; "
         f"try: {NAME} say 'Halt! Who goes there?' --server {running.address} -o halt.wav",
         flush=True,
     )

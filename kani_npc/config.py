@@ -8,10 +8,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from kani_npc.errors import SettingsError
 
 PREFIX = "KANI_NPC_"
+WEB_PORT = 8051
+OFF = "off"
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -20,6 +23,9 @@ class ServeSettings:
     """What `kani-npc serve` needs to know. Raises `SettingsError` for values that mean nothing."""
 
     address: str = "127.0.0.1:50051"  # host:port; port 0 takes a free one
+    # gRPC-Web and the console: host:port, or off. Empty is port 8051 beside `address`, and off beside a port of 0.
+    web_address: str = ""
+    web_origins: str = ""  # pages elsewhere that may call: https://…, by commas; * is any
     model: str = "tiny"  # a shipped name, a folder or a hub name
     codec: str | None = None  # for a model folder without one: a .nemo, a folder or a hub name
     device: str = "auto"  # cuda where there is one
@@ -42,6 +48,12 @@ class ServeSettings:
 
         host, _, port = self.address.rpartition(":")
         check(bool(host) and port.isdecimal() and int(port) < 65536, "address", "host:port")
+        if self.web_address not in ("", OFF):
+            host, _, port = self.web_address.rpartition(":")
+            is_address = bool(host) and port.isdecimal() and int(port) < 65536
+            check(is_address, "web_address", "host:port or off")
+        for origin in self.origins:
+            check(origin == "*" or _is_origin(origin), "web_origins", "like https://host:port")
         check(bool(self.model), "model", "a name or a folder")
         check(self.device.partition(":")[0] in DEVICES, "device", " or ".join(DEVICES))
         check(1 <= self.slots <= 1024, "slots", "from 1 to 1024")
@@ -56,6 +68,24 @@ class ServeSettings:
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
+
+    @property
+    def web(self) -> tuple[str, int] | None:
+        """Host and port of the web port; None where there is none."""
+        if self.web_address == OFF or (not self.web_address and self.port == 0):
+            return None
+        host, _, port = (self.web_address or f"{self.host}:{WEB_PORT}").rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Of pages elsewhere that may call."""
+        return tuple(origin.strip() for origin in self.web_origins.split(",") if origin.strip())
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" == text
 
 
 def serve_settings(environment: Mapping[str, str] | None = None, **options: Any) -> ServeSettings:

@@ -63,7 +63,9 @@ def _serving(
     arguments: Sequence[str], log: Path, start_timeout_s: float, stop_timeout_s: float
 ) -> Iterator[LocalServer]:
     address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "kani_npc", "serve", "--address", address, *arguments]
+    # Two servers at once are the rule here, and both would want the web's one default port.
+    web = () if "--web-address" in arguments else ("--web-address", "off")
+    command = [sys.executable, "-m", "kani_npc", "serve", "--address", address, *web, *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with log.open("w") as output:

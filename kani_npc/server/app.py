@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import grpc
 import torch
@@ -28,6 +29,8 @@ from kani_npc.server.lexicon_service import LexiconService
 from kani_npc.server.npc_service import NpcService
 from kani_npc.server.service import SpeechService
 from kani_npc.server.voice_service import Enroller, VoiceService
+from kani_npc.server.web import web_server
+from kani_npc.server.web_calls import WebCalls
 from kani_npc.speaker.embedder import Embedder
 from kani_npc.speech import ModelInfo
 from kani_npc.v1 import (
@@ -78,10 +81,19 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a server listens, with the real ports where 0 was asked for."""
+
+    grpc: str
+    web: str | None  # None where it is off
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
-    """A server that serves. `address` has the real port where 0 was asked for."""
+    """A server that serves. Addresses are as in `Addresses`."""
 
     address: str
+    web_address: str | None
     device: str
     synthesizer: Synthesizer
     voices: BuiltinVoices
@@ -119,8 +131,8 @@ async def speaking_server(settings: ServeSettings) -> AsyncIterator[Running]:
         return Embedder(models.resolve_speaker_encoder(settings.speaker_encoder, folder, space))
 
     try:
-        async with server(synthesizer, voices, settings, open_embedder) as address:
-            yield Running(address, device, synthesizer, voices)
+        async with listening(synthesizer, voices, settings, open_embedder) as at:
+            yield Running(at.grpc, at.web, device, synthesizer, voices)
     finally:
         await synthesizer.close()
 
@@ -154,7 +166,19 @@ async def server(
     settings: ServeSettings,
     open_embedder: Callable[[], Embedder] = no_embedder,
 ) -> AsyncIterator[str]:
-    """The gRPC server; yields the address it listens on. `open_embedder` is called when a voice is first enrolled.
+    """`listening`, for who needs no more than the gRPC address."""
+    async with listening(synthesizer, voices, settings, open_embedder) as at:
+        yield at.grpc
+
+
+@asynccontextmanager
+async def listening(
+    synthesizer: Synthesizer,
+    voices: BuiltinVoices,
+    settings: ServeSettings,
+    open_embedder: Callable[[], Embedder] = no_embedder,
+) -> AsyncIterator[Addresses]:
+    """The server on both its wires. `open_embedder` is called when a voice is first enrolled.
 
     At the end new calls are refused and health says NOT_SERVING, while running lines may finish for `drain_s`; then
     the synthesizer is closed, and last the store.
@@ -166,14 +190,18 @@ async def server(
     ):
         calls, health_service = Calls(), health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
+        web_calls = WebCalls([calls])
         enroller = Enroller(open_embedder, synthesizer.info.speaker_space)
         speech = SpeechService(synthesizer, voices, registry, usage)
-        speech_rpc.add_SpeechServiceServicer_to_server(speech, grpc_server)
-        voice_rpc.add_VoiceServiceServicer_to_server(VoiceService(registry, enroller), grpc_server)
-        npc_rpc.add_NpcServiceServicer_to_server(NpcService(registry), grpc_server)
-        accent_rpc.add_AccentServiceServicer_to_server(AccentService(registry), grpc_server)
-        lexicon_rpc.add_LexiconServiceServicer_to_server(LexiconService(registry), grpc_server)
-        health_pb2_grpc.add_HealthServicer_to_server(health_service, grpc_server)
+        voice = VoiceService(registry, enroller)
+        # What generated code asks of a server, both have.
+        for wire in cast(tuple[grpc.aio.Server, ...], (grpc_server, web_calls)):
+            speech_rpc.add_SpeechServiceServicer_to_server(speech, wire)
+            voice_rpc.add_VoiceServiceServicer_to_server(voice, wire)
+            npc_rpc.add_NpcServiceServicer_to_server(NpcService(registry), wire)
+            accent_rpc.add_AccentServiceServicer_to_server(AccentService(registry), wire)
+            lexicon_rpc.add_LexiconServiceServicer_to_server(LexiconService(registry), wire)
+            health_pb2_grpc.add_HealthServicer_to_server(health_service, wire)
         for service in SERVICES:
             await health_service.set(service, health_pb2.HealthCheckResponse.SERVING)
         reflection.enable_server_reflection(
@@ -181,16 +209,28 @@ async def server(
         )
         check_address(settings)  # again: the store may have taken a moment
         port = grpc_server.add_insecure_port(settings.address)
-        await grpc_server.start()
-        try:
-            yield f"{settings.address.rpartition(':')[0]}:{port}"
-        finally:
-            # Not grpc's own draining: it cancels a new call on an old connection without a word, turns health's probes
-            # away, and waits for health's watchers, who never leave by themselves.
-            await health_service.enter_graceful_shutdown()
-            await calls.drain(settings.drain_s)
-            await synthesizer.close()  # lines that took too long end with a reason
-            await grpc_server.stop(GOODBYE_S)
+        async with _web(web_calls, settings) as web_address:
+            await grpc_server.start()
+            try:
+                yield Addresses(f"{settings.address.rpartition(':')[0]}:{port}", web_address)
+            finally:
+                # Not grpc's own draining: it cancels a new call on an old connection without a word, turns health's
+                # probes away, and waits for health's watchers, who never leave by themselves.
+                await health_service.enter_graceful_shutdown()
+                await calls.drain(settings.drain_s)
+                await synthesizer.close()  # lines that took too long end with a reason
+                await grpc_server.stop(GOODBYE_S)
+
+
+@asynccontextmanager
+async def _web(calls: WebCalls, settings: ServeSettings) -> AsyncIterator[str | None]:
+    """The web port, unless it is off; yields its address."""
+    if settings.web is None:
+        yield None
+        return
+    host, port = settings.web
+    async with web_server(calls, host, port, settings.origins, GOODBYE_S) as port:
+        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @asynccontextmanager
