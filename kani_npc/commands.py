@@ -483,6 +483,40 @@ async def _reembed_voices(
     desk.table(header, done, lambda v: (v.id, str(v.revision), v.embedding.space))
 
 
+@voices.command("sweep")
+def _sweep_parts(
+    store: StoreOption = None,
+    artifacts: Annotated[
+        str | None, typer.Option(help="As in `serve`, where the server has it.")
+    ] = None,
+    project: ProjectOption = "",
+    grace_s: Annotated[
+        float | None,
+        typer.Option(help="Leave alone what is younger, and may be in use soon [default: an hour]"),
+    ] = None,
+) -> None:
+    """Delete recordings and other large parts that no voice has, left by enrolments that were refused or killed.
+
+    Works on the store, and beside running servers.
+    """
+    from kani_npc.voices.names import DEFAULT_PROJECT
+    from kani_npc.voices.open import open_store
+    from kani_npc.voices.store import SWEEP_GRACE_S, Records
+
+    settings = serve_settings(store=store, artifacts=artifacts)
+    folder = Path(settings.artifacts) if settings.artifacts else None
+    grace_s = SWEEP_GRACE_S if grace_s is None else grace_s
+
+    async def sweep() -> int:
+        opened = await open_store(settings.store, artefacts=folder)
+        try:
+            return await Records(opened).sweep(project or DEFAULT_PROJECT, grace_s=grace_s)
+        finally:
+            await opened.close()
+
+    print(f"{asyncio.run(sweep())} parts deleted")
+
+
 # NPCs
 
 TemperatureOption = Annotated[float | None, typer.Option(help="Lower is steadier.")]

@@ -208,30 +208,30 @@ class VoiceService(rpc.VoiceServiceServicer):
             if not request.request_id:
                 await self._check_free(project, record.id)
         enrolled = await self._enroller.enroll(request.clips)
-        kept = request.clips if request.keep_clips else ()
-        clips = [await self._registry.records.put_artefact(project, clip) for clip in kept]
+        kept = list(request.clips) if request.keep_clips else []
+        async with self._registry.records.keeping(project, kept) as clips:
 
-        def heard(voice: VoiceRecord) -> VoiceRecord:
-            return replace(
-                voice,
-                embedding=enrolled.embedding,
-                clips=tuple(clips),
-                source=VoiceSource.ENROLLED,
-                parents=(),
-            )
+            def heard(voice: VoiceRecord) -> VoiceRecord:
+                return replace(
+                    voice,
+                    embedding=enrolled.embedding,
+                    clips=clips,
+                    source=VoiceSource.ENROLLED,
+                    parents=(),
+                )
 
-        if request.revise:
-            voice = await self._registry.update(
-                VoiceRecord,
-                project,
-                record.id,
-                lambda current: heard(_revised(current, message)),
-                etag=message.etag,
-            )
-        else:
-            voice = await self._registry.create(
-                project, heard(record), request_id=request.request_id
-            )
+            if request.revise:
+                voice = await self._registry.update(
+                    VoiceRecord,
+                    project,
+                    record.id,
+                    lambda current: heard(_revised(current, message)),
+                    etag=message.etag,
+                )
+            else:
+                voice = await self._registry.create(
+                    project, heard(record), request_id=request.request_id
+                )
         return pb.EnrollVoiceResponse(
             voice=from_voice(voice),
             clips=[pb.ClipReport(**asdict(clip)) for clip in enrolled.clips],

@@ -9,6 +9,7 @@
     kani:{project}:usage                       stream    the ledger
     kani:{project}:usage:batch:<id>            string    expires: these entries are in the ledger
     kani:{project}:artefact:<sha256>           string    a large part
+    kani:{project}:artefacts                   zset      their names, by the time they were last put
 
 The braces are Redis Cluster's: all keys of a project lie on one node, as scripts need. Every write is one script, which
 Redis runs alone and whole.
@@ -19,6 +20,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import time
 from typing import Any, cast
 
 import redis.asyncio as redis
@@ -40,6 +42,7 @@ _ANSWER_S = 3.0  # a disk that syncs each write may be slow; a line does not wai
 _HEARTBEAT_S = 1.0  # a connection that does not answer this often is lost
 _RECONNECT_S = 0.1
 _BATCH_KEPT_S = 2 * 86_400
+_BODIES_A_CALL = 50  # voices, with all their revisions: Redis serves nobody meanwhile
 
 # KEYS: record, index, sequence. ARGV: expected etag, new etag, revision, body or "", request id, "1" for a new
 # revision, kind, id, channel.
@@ -77,6 +80,40 @@ if not redis.call('SET', KEYS[2], '', 'NX', 'EX', ARGV[1]) then return end
 for i = 2, #ARGV do redis.call('XADD', KEYS[1], '*', 'entry', ARGV[i]) end
 """
 
+# KEYS: index. ARGV: prefix of the records' keys, after, limit. The last id of the page, then all its bodies.
+_BODIES = """
+local found = {''}
+for _, id in ipairs(redis.call('ZRANGEBYLEX', KEYS[1], '(' .. ARGV[2], '+', 'LIMIT', 0, ARGV[3])) do
+  found[1] = id
+  local key = ARGV[1] .. id
+  local body, first, last = unpack(redis.call('HMGET', key, 'body', 'first', 'revision'))
+  if body then found[#found + 1] = body end
+  for n = tonumber(first or 1), tonumber(last or 0) do
+    local old = redis.call('GET', key .. ':rev:' .. n)
+    if old then found[#found + 1] = old end
+  end
+end
+return found
+"""
+
+# KEYS: part, names. ARGV: sha256, and its data if it is known to be absent. Whether it is there now.
+_PUT = """
+if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2])
+elseif redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[2], now[1] + now[2] / 1000000, ARGV[1])
+return 1
+"""
+
+# KEYS: part, names. ARGV: sha256, time.
+_DROP = """
+local put = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if put and tonumber(put) >= tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1
+"""
+
 
 class RedisStore:
     """Opens with `RedisStore.open`."""
@@ -95,6 +132,9 @@ class RedisStore:
         self._write_script = self._redis.register_script(_WRITE)
         self._page_script = self._redis.register_script(_PAGE)
         self._append_script = self._redis.register_script(_APPEND)
+        self._bodies_script = self._redis.register_script(_BODIES)
+        self._put_script = self._redis.register_script(_PUT)
+        self._drop_script = self._redis.register_script(_DROP)
 
     @classmethod
     async def open(cls, url: str, *, artefacts: Path | None = None) -> "RedisStore":
@@ -219,8 +259,10 @@ class RedisStore:
                 "a part of a voice may have at most 16 MiB in Redis; give the server a folder for artefacts",
                 field="artefact",
             )
+        keys = [_key(project, "artefact", sha256), _key(project, "artefacts")]
         with _unavailable():
-            await self._redis.set(_key(project, "artefact", sha256), data, nx=True)
+            if not await self._put_script(keys, [sha256]):
+                await self._put_script(keys, [sha256, data])
 
     async def get_artefact(self, project: str, sha256: str) -> bytes:
         if self._artefacts is not None:
@@ -232,12 +274,43 @@ class RedisStore:
             raise missing(sha256)
         return data
 
-    async def delete_artefact(self, project: str, sha256: str) -> None:
+    async def bodies(self, project: str, kind: str) -> AsyncGenerator[bytes]:
+        after, index, prefix = "", _key(project, f"{kind}s"), _key(project, kind, "")
+        while True:
+            with _unavailable():
+                last, *bodies = await self._bodies_script([index], [prefix, after, _BODIES_A_CALL])
+            for body in bodies:
+                yield body
+            if not (after := last.decode()):
+                return
+
+    async def artefacts(self, project: str) -> Sequence[str]:
         with _unavailable():
             if self._artefacts is not None:
-                await asyncio.to_thread(self._artefacts.delete, project, sha256)
-            else:
-                await self._redis.delete(_key(project, "artefact", sha256))
+                return await asyncio.to_thread(self._artefacts.names, project)
+            names = await _answer(self._redis.zrange(_key(project, "artefacts"), 0, -1))
+        return [name.decode() for name in names]
+
+    async def delete_artefact(self, project: str, sha256: str, *, put_before_s: float) -> bool:
+        with _unavailable():
+            if self._artefacts is not None:
+                return await asyncio.to_thread(
+                    self._artefacts.delete, project, sha256, put_before_s=put_before_s
+                )
+            keys = [_key(project, "artefact", sha256), _key(project, "artefacts")]
+            return await self._drop_script(keys, [sha256, put_before_s]) == 1
+
+    async def tidy_artefacts(self, project: str, *, put_before_s: float) -> None:
+        if self._artefacts is not None:  # Redis leaves nothing half done
+            with _unavailable():
+                await asyncio.to_thread(self._artefacts.tidy, project, put_before_s=put_before_s)
+
+    async def clock_s(self) -> float:
+        if self._artefacts is not None:
+            return time()
+        with _unavailable():
+            seconds, microseconds = await _answer(self._redis.time())
+        return seconds + microseconds / 1e6
 
     async def signals(self) -> AsyncGenerator[Signal]:
         while True:

@@ -308,18 +308,16 @@ class Registry:
     async def delete(self, kind: type[Record], project: str, id: str, *, etag: str = "") -> None:
         """With its revisions and, for a voice, the large parts that no other voice has."""
         self._check_writable(kind, id)
+        before_s = await self.records.store.clock_s()
         parts = await self._parts(project, id) if kind is VoiceRecord else set()
         await self.records.delete(kind, project, id, etag=etag)
         self._cache.forget(project, kind, id)
         if parts:
-            async for voice in self.records.all(VoiceRecord, project):
-                parts -= voice.parts
-            for sha256 in parts:
-                await self.records.delete_artefact(project, sha256)
+            await self.records.drop_artefacts(project, parts, put_before_s=before_s)
 
     async def _parts(self, project: str, id: str) -> set[str]:
-        """Of the voice in all its revisions."""
-        parts: set[str] = set()
+        """Of the voice as it is, and in all its revisions."""
+        parts = (await self.records.get(VoiceRecord, project, id)).parts
         token = ""
         while True:
             page = await self.records.revisions(VoiceRecord, project, id, page_token=token)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import TypeVar
 
 from kani_npc.errors import SettingsError, StoreUnavailable
@@ -203,8 +203,34 @@ class SqliteStore:
         except OSError as wrong:
             raise _unavailable(wrong) from wrong
 
-    async def delete_artefact(self, project: str, sha256: str) -> None:
-        await self._run(self._writer, lambda: self._artefacts.delete(project, sha256))
+    async def bodies(self, project: str, kind: str) -> AsyncGenerator[bytes]:
+        for table in ("records", "revisions"):
+            last: Sequence[object] = ("", 0)
+            while rows := await self._read(
+                f"SELECT id, revision, body FROM {table} "
+                "WHERE project = ? AND kind = ? AND (id, revision) > (?, ?) AND body IS NOT NULL "
+                "ORDER BY id, revision LIMIT 500",
+                *(project, kind, *last),
+            ):
+                for *last, body in rows:  # noqa: B007  the last key is where the next piece starts
+                    yield body
+
+    async def artefacts(self, project: str) -> Sequence[str]:
+        return await self._run(self._writer, lambda: self._artefacts.names(project))
+
+    async def delete_artefact(self, project: str, sha256: str, *, put_before_s: float) -> bool:
+        return await self._run(
+            self._writer,
+            lambda: self._artefacts.delete(project, sha256, put_before_s=put_before_s),
+        )
+
+    async def tidy_artefacts(self, project: str, *, put_before_s: float) -> None:
+        await self._run(
+            self._writer, lambda: self._artefacts.tidy(project, put_before_s=put_before_s)
+        )
+
+    async def clock_s(self) -> float:
+        return time()
 
     async def signals(self) -> AsyncGenerator[Signal]:
         version, sequences = -1, None

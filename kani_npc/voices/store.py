@@ -5,9 +5,19 @@ A `VoiceStore` is a set of small atomic operations (`sqlite.py` and `redis.py` h
 caller about what may be written (see `registry.py`).
 """
 
+import asyncio
 import hashlib
+import re
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
@@ -43,6 +53,8 @@ V = TypeVar("V", VoiceRecord, Lexicon)  # the kinds that keep revisions
 
 MAX_PAGE_SIZE = 500  # some 15 ms of decoding, during which nobody is served
 SCHEMA = 1  # of what a store holds; another number is refused at the start
+SWEEP_GRACE_S = 3600.0  # longer than any call that puts a part takes to name it in a record
+_DIGEST = re.compile(rb'"([0-9a-f]{64})"')  # how a record's JSON names a part
 _TRIES = 64  # of an update that names no etag, while others write the same record
 _NOT_FOUND: dict[type[Record], tuple[type[NotFound], str]] = {
     VoiceRecord: (VoiceNotFound, "ListVoices"),
@@ -131,13 +143,34 @@ class VoiceStore(Protocol):
         """In the order they were appended."""
         ...
 
-    async def put_artefact(self, project: str, sha256: str, data: bytes) -> None: ...
+    def bodies(self, project: str, kind: str) -> AsyncGenerator[bytes]:
+        """Of all records and all their revisions, in no order, some perhaps twice. What is written meanwhile may be
+        missed."""
+        ...
+
+    async def put_artefact(self, project: str, sha256: str, data: bytes) -> None:
+        """Keeps it, or gives the one that is there a new time."""
+        ...
 
     async def get_artefact(self, project: str, sha256: str) -> bytes:
         """Raises `ArtefactMissing`."""
         ...
 
-    async def delete_artefact(self, project: str, sha256: str) -> None: ...
+    async def artefacts(self, project: str) -> Sequence[str]:
+        """The names of all that are there."""
+        ...
+
+    async def delete_artefact(self, project: str, sha256: str, *, put_before_s: float) -> bool:
+        """Whether it is gone: not if it was put at that time of `clock_s` or later."""
+        ...
+
+    async def tidy_artefacts(self, project: str, *, put_before_s: float) -> None:
+        """Removes what killed processes left half done before that time."""
+        ...
+
+    async def clock_s(self) -> float:
+        """The clock by which artefacts are put."""
+        ...
 
     def signals(self) -> AsyncGenerator[Signal]:
         """What happens in all projects, within 150 ms, for as long as it is iterated. Does not raise."""
@@ -315,22 +348,55 @@ class Records:
         async for body in self.store.usage(check_project(project)):
             yield from_json(UsageEntry, body)
 
-    async def put_artefact(self, project: str, data: bytes) -> str:
-        """Keeps a large part, and returns the sha256 that it is found by. Raises `InvalidRecord` for one that is too
-        large for the store."""
-        digest = hashlib.sha256(data).hexdigest()
-        await self.store.put_artefact(check_project(project), digest, data)
-        return digest
+    @asynccontextmanager
+    async def keeping(self, project: str, parts: Sequence[bytes]) -> AsyncIterator[tuple[str, ...]]:
+        """Keeps large parts; inside, the record that names them is written, by the sha256 that this gives for each.
+
+        Raises `InvalidRecord` for one that is too large for the store.
+        """
+        check_project(project)
+        # Beside the event loop: a hash of 32 MiB takes as long as a frame of sound.
+        names = tuple([await asyncio.to_thread(_sha256, part) for part in parts])
+        for sha256, part in zip(names, parts, strict=True):
+            await self.store.put_artefact(project, sha256, part)
+        yield names
+        # Once more: whoever dropped one as nobody's in between did not see the record yet. Next time they will.
+        for sha256, part in zip(names, parts, strict=True):
+            await self.store.put_artefact(project, sha256, part)
 
     async def get_artefact(self, project: str, sha256: str) -> bytes:
         """Raises `ArtefactMissing`."""
         check_sha256(sha256, "artefact")
         return await self.store.get_artefact(check_project(project), sha256)
 
-    async def delete_artefact(self, project: str, sha256: str) -> None:
-        """Whether it was there or not. The caller knows that no record needs it."""
-        check_sha256(sha256, "artefact")
-        await self.store.delete_artefact(check_project(project), sha256)
+    async def drop_artefacts(
+        self, project: str, names: Iterable[str], *, put_before_s: float
+    ) -> int:
+        """Deletes those of the large parts that no voice names in any revision; how many these were.
+
+        Safe beside writers (see `keeping`): what was put at or after `put_before_s` of the store's clock stays, and
+        what records from before it name is seen.
+        """
+        unused = set(names)
+        async for body in self.store.bodies(check_project(project), VoiceRecord.KIND):
+            if not unused:
+                return 0
+            unused.difference_update(name.decode() for name in _DIGEST.findall(body))
+        gone = 0
+        for sha256 in unused:
+            gone += await self.store.delete_artefact(project, sha256, put_before_s=put_before_s)
+        return gone
+
+    async def sweep(self, project: str, *, grace_s: float = SWEEP_GRACE_S) -> int:
+        """Deletes the large parts that calls which were killed or refused left behind, older than `grace_s`; how many
+        these were. Others may write meanwhile."""
+        now_s = await self.store.clock_s()
+        # Never with less grace: a half of somebody's file looks like any other.
+        await self.store.tidy_artefacts(
+            check_project(project), put_before_s=now_s - max(grace_s, SWEEP_GRACE_S)
+        )
+        names = await self.store.artefacts(project)
+        return await self.drop_artefacts(project, names, put_before_s=now_s - grace_s)
 
     def not_found(self, kind: type[Record], id: str) -> NotFound:
         error, listing = _NOT_FOUND[kind]
@@ -415,3 +481,7 @@ def checked_page_size(size: int) -> int:
 
 def _new_etag() -> str:
     return secrets.token_hex(8)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

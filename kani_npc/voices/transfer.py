@@ -56,6 +56,5 @@ async def import_voice(
     )
     await registry.check_new(project, voice)
     # Parts first: a voice is never there without what it is made of.
-    for part in bundle.parts.values():
-        await registry.records.put_artefact(project, part)
-    return await registry.create(project, voice, request_id=request_id)
+    async with registry.records.keeping(project, list(bundle.parts.values())):
+        return await registry.create(project, voice, request_id=request_id)

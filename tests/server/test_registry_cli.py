@@ -1,6 +1,7 @@
 """The commands about voices, NPCs, accents and lexicons, as they are typed, against a server of its own process."""
 
 import csv
+import hashlib
 import io
 import json
 import sys
@@ -15,6 +16,7 @@ import torch
 from finetune.tiny.speakers import SPEAKER_DIM, SPEAKER_SPACE
 from kani_npc import cli
 from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
+from kani_npc.voices.artefacts import ArtefactFolder
 from tests.support.clips import speechlike, wav
 from tools.local_server import local_server
 
@@ -196,6 +198,15 @@ def test_without_a_server_commands_work_on_the_store_right_here(run: Run, random
     code, out, _ = run("lexicons", "show", "default", "--json", *here)
     assert code == 0 and json.loads(out)["entries"] == {"ork": "orc"}
     assert Path("here.db").exists()
+
+
+def test_parts_that_no_voice_has_are_swept_away_when_they_are_old(run: Run, tmp_path):
+    folder = ArtefactFolder(tmp_path / "artefacts")
+    folder.put("test", hashlib.sha256(b"left").hexdigest(), b"left")
+    here = ["--store", "sqlite:here.db", "--project", "test"]
+    assert run("voices", "sweep", *here)[:2] == (0, "0 parts deleted\n")
+    assert run("voices", "sweep", *here, "--grace-s", "0")[:2] == (0, "1 parts deleted\n")
+    assert not folder.names("test")
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,12 @@ async def test_a_part_too_large_for_redis_goes_into_a_folder(redis_server, tmp_p
     data = b"x" * (MAX_ARTEFACT_BYTES + 1)
     store = await open_store(redis_server.url)
     with pytest.raises(InvalidRecord, match="16 MiB"):
-        await Records(store).put_artefact("p", data)
+        async with Records(store).keeping("p", [data]):
+            pass
     await store.close()
     store = await open_store(redis_server.url, artefacts=tmp_path / "parts")
-    digest = await Records(store).put_artefact("p", data)
+    async with Records(store).keeping("p", [data]) as (digest,):
+        pass
     assert await Records(store).get_artefact("p", digest) == data
     await store.close()
 

@@ -1,6 +1,7 @@
 """What every store must do, the embedded one and the live Redis alike."""
 
 import asyncio
+import os
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -292,16 +293,86 @@ async def test_the_usage_ledger_keeps_every_entry_once_and_in_order(records: Rec
     assert csv[2] == "2026-01-02T03:04:06+00:00,guard,1,1,0.250,live,"
 
 
+async def put(records: Records, *parts: bytes) -> list[str]:
+    async with records.keeping(P, parts) as names:
+        return list(names)
+
+
 async def test_large_parts_are_found_by_their_hash(records: Records) -> None:
     data = bytes(range(256)) * 4096
-    digest = await records.put_artefact(P, data)
-    assert await records.put_artefact(P, data) == digest
+    (digest,) = await put(records, data)
+    assert await put(records, data) == [digest]
     assert await records.get_artefact(P, digest) == data
     with pytest.raises(ArtefactMissing):
         await records.get_artefact("other", digest)
-    await records.delete_artefact(P, digest)
+
+
+async def test_a_sweep_takes_what_no_voice_has_and_leaves_what_any_revision_has(
+    records: Records,
+) -> None:
+    first, second, third, nobodys = await put(records, b"1", b"2", b"3", b"nobody's")
+    await records.create(P, voice("one", clips=(first,)))
+    await records.update(VoiceRecord, P, "one", lambda v: sounding(1)(replace(v, clips=())))
+    await records.create(P, voice("two", 2, clips=(second,)))
+    # The same sound with other recordings is the same revision.
+    await records.update(VoiceRecord, P, "two", lambda v: replace(v, clips=(third,)))
+    for n in range(60):  # more than a page
+        await records.create(P, voice(f"v{n}"))
+    assert await records.sweep(P) == 0  # all of them are young
+    assert await records.sweep("other", grace_s=0) == 0
+    assert await records.sweep(P, grace_s=0) == 1
+    assert set(await records.store.artefacts(P)) == {first, second, third}
     with pytest.raises(ArtefactMissing):
-        await records.get_artefact(P, digest)
+        await records.get_artefact(P, nobodys)
+    await records.delete(VoiceRecord, P, "two")
+    assert await records.sweep(P, grace_s=0) == 2
+    assert await records.get_artefact(P, first) == b"1"
+
+
+async def test_a_part_that_is_put_again_is_young_again(records: Records) -> None:
+    (name,) = await put(records, b"part")
+    before_s = await records.store.clock_s()
+    await put(records, b"part")
+    assert not await records.store.delete_artefact(P, name, put_before_s=before_s)
+    assert await records.get_artefact(P, name) == b"part"
+    now_s = await records.store.clock_s()
+    assert await records.store.delete_artefact(P, name, put_before_s=now_s + 1)
+    with pytest.raises(ArtefactMissing):
+        await records.get_artefact(P, name)
+    assert await put(records, b"part") == [name]
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+async def test_a_voice_does_not_lose_its_recording_to_who_clears_up_beside_it(
+    records: Records, is_quick: bool
+) -> None:
+    """A sweep looks for voices that have the part before there is one, and deletes it before or after there is."""
+    async with records.keeping(P, [b"part"]) as clips:
+        before_s = await records.store.clock_s()
+        assert [body async for body in records.store.bodies(P, "voice")] == []
+        await records.create(P, voice(clips=clips))
+        if is_quick:
+            assert await records.store.delete_artefact(P, clips[0], put_before_s=before_s)
+    if not is_quick:
+        assert not await records.store.delete_artefact(P, clips[0], put_before_s=before_s)
+    assert await records.get_artefact(P, clips[0]) == b"part"
+
+
+async def test_a_sweep_of_a_folder_takes_the_drafts_of_killed_writers_along(
+    tmp_path: Path,
+) -> None:
+    store = await open_store(str(tmp_path / "voices.db"))
+    records = Records(store)
+    (name,) = await put(records, b"part")
+    (kept,) = (tmp_path / "artefacts").rglob(name)
+    draft = kept.with_name(f"{name}.1.abcd.part")
+    draft.write_bytes(b"pa")
+    await records.sweep(P, grace_s=0)
+    assert draft.exists() and not kept.exists()  # somebody may be at it
+    os.utime(draft, (0, 0))
+    await records.sweep(P)
+    assert not draft.exists()
+    await store.close()
 
 
 async def test_a_write_in_one_store_is_heard_in_another(store_url: str) -> None:

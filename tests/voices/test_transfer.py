@@ -1,6 +1,7 @@
 """Voices from one server to another, and what of them is counted and cleared away."""
 
 import io
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -21,7 +22,7 @@ from kani_npc.voices.records import Npc, VoiceRecord, VoiceSource
 from kani_npc.voices.transfer import export_voice, import_voice
 from kani_npc.voices.usage import Usage
 from tests.support.registry import P, open_registry
-from tests.support.voices import SYNTHETIC, granted, voice
+from tests.support.voices import SYNTHETIC, embedding, granted, voice
 
 CLIP = b"a recording" * 50
 CLIP_NAME = sha256(CLIP).hexdigest()
@@ -31,7 +32,7 @@ async def test_a_voice_moves_to_another_server_and_sounds_the_same(
     store_url: str, tmp_path
 ) -> None:
     async with open_registry(store_url) as here, open_registry(str(tmp_path / "b.db")) as there:
-        await here.records.put_artefact(P, CLIP)
+        await here.records.store.put_artefact(P, CLIP_NAME, CLIP)
         sent = await here.create(P, voice(consent=granted(), clips=(CLIP_NAME,), tag="en_scou"))
         data = await export_voice(here, P, "guard", with_clips=True)
         with pytest.raises(ConsentRequired):
@@ -71,12 +72,18 @@ async def test_a_deleted_voice_takes_its_recordings_along_unless_another_has_the
     store_url: str,
 ) -> None:
     async with open_registry(store_url) as registry:
-        own = await registry.records.put_artefact(P, b"own")
-        shared = await registry.records.put_artefact(P, b"shared")
-        await registry.create(P, voice("one", clips=(own, shared)))
-        await registry.create(P, voice("two", clips=(shared,)))
+        async with registry.records.keeping(P, [b"own", b"shared", b"once"]) as names:
+            own, shared, once = names
+            await registry.create(P, voice("one", clips=names))
+            await registry.create(P, voice("two", clips=(shared,)))
+            await registry.create(P, voice("three", clips=(once,)))
+        # An old revision can come back.
+        await registry.update(
+            VoiceRecord, P, "three", lambda v: replace(v, clips=(), embedding=embedding(3))
+        )
         await registry.delete(VoiceRecord, P, "one")
         assert await registry.records.get_artefact(P, shared) == b"shared"
+        assert await registry.records.get_artefact(P, once) == b"once"
         with pytest.raises(ArtefactMissing):
             await registry.records.get_artefact(P, own)
 
