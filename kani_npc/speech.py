@@ -132,6 +132,11 @@ class Utterance:
         if not 0 <= self.seed <= MAX_SEED:
             raise InvalidUtterance("seed must be a non-negative 64-bit integer", field="seed")
 
+    @property
+    def language(self) -> str:
+        """The tag under which its text is said, empty where nobody says."""
+        return (self.accent.tag if self.accent else self.voice.tag) or ""
+
 
 @dataclass(frozen=True, slots=True)
 class PcmChunk:
@@ -156,6 +161,7 @@ class FinishReason(Enum):
 @dataclass(frozen=True, slots=True)
 class Audio:
     chunk: PcmChunk
+    prebuffer_s: float = 0.0  # of the first one: so much should be in hand before playback starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +194,4 @@ class ModelInfo:
     notes: tuple[str, ...] = ()  # defaults that the loader had to assume
     sampler_version: str = ""  # names the draw that a seed feeds, frozen by golden vectors
     speaker_dim: int = 0  # width of the embeddings it takes; 0 where it does not say
+    max_piece_characters: int = 220  # said in one go, about 15 s (see `text.pieces`)
