@@ -13,7 +13,6 @@ import pytest
 import soundfile
 import torch
 
-from finetune.tiny.speakers import SPEAKER_DIM, SPEAKER_SPACE
 from kani_npc import cli
 from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
 from kani_npc.voices.artefacts import ArtefactFolder
@@ -30,7 +29,9 @@ def served(
     """Address and store."""
     folder = tmp_path_factory.mktemp("served")
     torch.manual_seed(0)
-    config = LogMelConfig(SPEAKER_SPACE, dim=SPEAKER_DIM, mels=16, channels=8, pooled_channels=16)
+    shipped = json.loads((random_model_folder / "voices.json").read_text())["voices"][0]
+    dim = len(shipped["embedding"])
+    config = LogMelConfig(shipped["space"], dim=dim, mels=16, channels=8, pooled_channels=16)
     LogMelEncoder(config).save(folder / "speaker")
     store = f"sqlite:{folder / 'voices.db'}"
     options = {
