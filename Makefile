@@ -19,7 +19,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, arrows, proto, licences"
 	@echo "make serve   run the service in the foreground"
-	@echo "make proto   generate kani_npc/v1 from proto/"
+	@echo "make proto   generate kani_npc/v1 and the clients' messages from proto/"
 
 # One stamp per set of packages, so that a demo does not install what only tests need.
 $(VENV)/bin/python:
@@ -47,6 +47,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_proto.py --check
+	$(BIN)/python -m tools.protoc_gen_kani.generate --check
 	@if command -v npx >/dev/null; then echo "buf lint"; npx --yes --quiet $(BUF) lint proto; \
 	else echo "buf lint: skipped, node is not installed"; fi
 	$(BIN)/python tools/check_licences.py
@@ -60,6 +61,7 @@ serve: $(VENV)/run.stamp
 
 proto: $(VENV)/dev.stamp
 	$(BIN)/python tools/generate_proto.py
+	$(BIN)/python -m tools.protoc_gen_kani.generate
 
 clean:
 	rm -rf $(VENV) out
