@@ -10,7 +10,8 @@
     │   ├── NpcNotFound
     │   ├── AccentNotFound
     │   ├── LexiconNotFound
-    │   └── RevisionNotFound
+    │   ├── RevisionNotFound
+    │   └── LineNotFound      a line that is not being said, or takes no more text
     ├── AlreadyExists         the id is taken; says by which etag
     ├── StaleEtag             somebody else was first; says the current etag
     ├── FailedPrecondition    nothing wrong with the request: something else must be done first
@@ -20,7 +21,9 @@
     │   ├── ConsentRequired
     │   ├── ConsentExpired
     │   ├── ConsentRevoked
-    │   └── ArtefactMissing   a large part that a voice needs and the store has not
+    │   ├── ArtefactMissing   a large part that a voice needs and the store has not
+    │   └── OutOfSequence     a fragment of text came before the one that it follows
+    ├── TextForgotten         a line whose writer wrote no more and did not close it
     ├── StoreUnavailable      records cannot be read or written now; says when to try again
     ├── ModelError            a model folder, a checkpoint or a codec that cannot be used
     │   ├── CheckpointError   keys or shapes that do not fit; says which
@@ -29,6 +32,7 @@
     ├── SettingsError         an option or environment variable that cannot be used, an address already taken
     ├── EnrollmentFailed      the process that listens to recordings was lost; the service goes on
     ├── Overloaded            no room; says when to try again
+    ├── TooLate               a line that was to start within some time, and did not
     ├── EngineClosed          shutting down
     └── EngineFailed          our own fault; the stream ends, the service goes on
 
@@ -97,6 +101,10 @@ class RevisionNotFound(NotFound):
     pass
 
 
+class LineNotFound(NotFound):
+    pass
+
+
 class AlreadyExists(KaniError):
     """The id is taken, by the record that `current` is the etag of (empty for what comes with the model)."""
 
@@ -145,6 +153,18 @@ class ArtefactMissing(FailedPrecondition):
     """A large part of a voice (an adapter, a reference clip) that the store does not hold."""
 
 
+class OutOfSequence(FailedPrecondition):
+    """A numbered fragment of text after a gap. `next_sequence` is the number that is missing."""
+
+    def __init__(self, message: str, *, next_sequence: int) -> None:
+        super().__init__(message)
+        self.next_sequence = next_sequence
+
+
+class TextForgotten(KaniError):
+    """A line that waits for more text, and nobody writes it."""
+
+
 class ModelError(KaniError):
     """A model that cannot be used as it is."""
 
@@ -175,6 +195,10 @@ class Overloaded(KaniError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooLate(KaniError):
+    """A line could not start within the time after which nobody wants it."""
 
 
 class StoreUnavailable(KaniError):

@@ -1,4 +1,4 @@
-"""One step is one frame: 80 ms of sound for everyone who has a slot.
+"""One step is one frame: 80 ms of sound for everyone who has a row.
 
 Ties the scheduler's plan to the runner's tensors and counts the time. Knows no asyncio, no threads and no names of
 voices; whoever calls it owns the thread.
@@ -6,16 +6,27 @@ voices; whoever calls it owns the thread.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kani_npc.engine.messages import Event, Failed
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.runner import Runner
-from kani_npc.engine.scheduler import Line, Scheduler, StepFrames, StepPlan
+from kani_npc.engine.scheduler import (
+    Line,
+    Piece,
+    Read,
+    Reading,
+    Scheduler,
+    SchedulerSettings,
+    StepFrames,
+    StepPlan,
+)
+from kani_npc.engine.watchdog import WatchdogLimits
 from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError
 from kani_npc.prompt import Prompt, build_prompt
-from kani_npc.speech import Utterance, Voice
+from kani_npc.speech import Pace, Utterance, Voice
 from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
 
 logger = logging.getLogger(__name__)
@@ -27,19 +38,32 @@ CPU_DECODE_GROUPS = (1, 1, 2, 4)
 CUDA_DECODE_GROUPS = (1,)
 
 
+# More rows make more sound a second, and every step longer: a newcomer waits for the one that runs.
+CPU_ROWS = 8
+CUDA_ROWS = 64
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How much room there is. The rest (cache bytes, rows) is derived."""
+    """How much room there is, and how far ahead sound is made. The rest (cache bytes) is derived."""
 
-    num_slots: int = 8
+    num_slots: int = 16  # lines at once, each with its own memory
+    max_rows: int | None = None  # of them in one step; None: by device
     max_waiting: int = 64
-    max_frames: int = 500  # an utterance's longest; 40 s at 12.5 frames a second, as the published model was trained
+    max_frames: int = (
+        500  # a piece's longest; 40 s at 12.5 frames a second, as the published model was trained
+    )
     max_prompt_tokens: int = 1024
+    max_lead_s: float = 2.0  # a line is not made further ahead of who listens in real time
+    max_untaken_s: float = (
+        60.0  # nor of who does not take its sound: 2.6 MB that wait for a paused reader
+    )
     decode_groups: Sequence[int] | None = None  # None: by device
+    watchdog: WatchdogLimits | None = field(default_factory=WatchdogLimits)
 
 
 class Engine:
-    """Say when: `submit`, `cancel`, `step`."""
+    """Say when: `submit`, `append`, `taken`, `cancel`, `step`."""
 
     def __init__(self, model: SpeechModel, settings: EngineSettings) -> None:
         self.model = model
@@ -47,12 +71,21 @@ class Engine:
         self.settings = replace(
             settings, max_frames=max(settings.max_frames, model.sampling.max_frames)
         )
-        by_device = CUDA_DECODE_GROUPS if model.device.type == "cuda" else CPU_DECODE_GROUPS
+        on_cuda = model.device.type == "cuda"
+        by_device = CUDA_DECODE_GROUPS if on_cuda else CPU_DECODE_GROUPS
+        rows = settings.max_rows or (CUDA_ROWS if on_cuda else CPU_ROWS)
         self.scheduler = Scheduler(
-            settings.num_slots,
-            max_waiting=settings.max_waiting,
-            decode_groups=settings.decode_groups or by_device,
-            samples_per_frame=model.codec.samples_per_frame,
+            SchedulerSettings(
+                settings.num_slots,
+                min(rows, settings.num_slots),
+                settings.max_waiting,
+                tuple(settings.decode_groups or by_device),
+                model.info.samples_per_frame,
+                model.info.sample_rate_hz,
+                settings.max_lead_s,
+                settings.max_untaken_s,
+                settings.watchdog,
+            )
         )
         self.runner = Runner(
             model,
@@ -63,15 +96,21 @@ class Engine:
 
     @property
     def busy(self) -> bool:
-        """Whether a step would do anything."""
+        """Whether anybody is here."""
         return self.scheduler.busy
 
+    @property
+    def wait_s(self) -> float | None:
+        """For how long a step would have nothing to do; None if only a message can change that."""
+        return self.scheduler.wait_s(time.perf_counter())
+
     def warm_up(self) -> None:
-        """Say a few frames of nothing, so that no listener pays for what only the first run costs.
+        """Say a few frames of nothing, alone and with every row: no listener pays for what only the first run costs,
+        and the speed is known.
 
         Raises `EngineFailed` if that fails already: this model cannot speak.
         """
-        layout, frames = self.model.lm.layout, sum(self.scheduler.decode_groups)
+        layout, groups = self.model.lm.layout, self.scheduler.settings.decode_groups
         ids = (
             layout.start_of_human,
             END_OF_TEXT,
@@ -79,33 +118,59 @@ class Engine:
             layout.start_of_ai,
             layout.start_of_speech,
         )
-        utterance = Utterance(
-            id="warm-up",
-            text="",
-            voice=Voice(id="none", display_name="None"),
-            accent=None,
-            sampling=self.model.sampling.but(min_frames=frames, max_frames=frames),
-            seed=0,
-        )
-        self.scheduler.submit(Line(utterance, Prompt(ids), time.perf_counter()))
-        while self.busy:
-            for event in self.step():
-                if isinstance(event.what, Failed):
-                    raise event.what.error
+        frames = sum(groups)
+        for rows in sorted({1, self.scheduler.settings.max_rows}):
+            for row in range(rows):
+                utterance = Utterance(
+                    id=f"warm-up {row}",
+                    text="",
+                    voice=Voice(id="none", display_name="None"),
+                    accent=None,
+                    sampling=self.model.sampling.but(min_frames=frames, max_frames=frames),
+                    seed=0,
+                    pace=Pace.UNPACED,
+                )
+                line = Line(utterance, time.perf_counter(), deque([Piece("", Prompt(ids))]))
+                self.scheduler.submit(line)
+            while self.busy:
+                for event in self.step():
+                    if isinstance(event.what, Failed):
+                        raise event.what.error
 
-    def submit(self, utterance: Utterance, submitted_s: float) -> None:
-        """Queue an utterance. Raises `InvalidUtterance` for what this model cannot say, `Overloaded` for no room."""
+    def submit(
+        self, utterance: Utterance, pieces: Sequence[str], *, is_open: bool, submitted_s: float
+    ) -> None:
+        """Queue an utterance. Raises `InvalidUtterance` for what this model cannot say, `Overloaded` for no room.
+
+        Of the text only the first piece is looked at now; one later that cannot be said ends the line there.
+        """
         limit = self.settings.max_frames
         if utterance.sampling.max_frames > limit:
             raise InvalidUtterance(
                 f"sampling.max_frames may be at most {limit} here", field="sampling.max_frames"
             )
         self.model.check_voice(utterance.voice)
+        queue = deque(map(Piece, pieces))
+        if queue:
+            queue[0].prompt = self._prompt(utterance, queue[0].text)
+        self.scheduler.submit(Line(utterance, submitted_s, queue, is_open))
+
+    def append(self, utterance_id: str, pieces: Sequence[str], *, is_last: bool) -> None:
+        """More text of a line that is open; one that has ended already is fine."""
+        self.scheduler.append(
+            utterance_id, list(map(Piece, pieces)), is_last=is_last, now_s=time.perf_counter()
+        )
+
+    def taken(self, utterance_id: str, end_sample: int) -> None:
+        """A listener has taken its sound so far."""
+        self.scheduler.taken(utterance_id, end_sample)
+
+    def _prompt(self, utterance: Utterance, text: str) -> Prompt:
         tag = None if utterance.accent is None else utterance.accent.tag
         prompt = build_prompt(
             self.model.lm.layout,
             self._encode,
-            utterance.text,
+            text,
             tag,
             with_speaker=utterance.voice.embedding is not None,
         )
@@ -115,7 +180,7 @@ class Engine:
                 "it into shorter lines",
                 field="text",
             )
-        self.scheduler.submit(Line(utterance, prompt, submitted_s))
+        return prompt
 
     def _encode(self, text: str) -> list[int]:
         ids = self.model.tokenizer.encode(text)
@@ -131,36 +196,37 @@ class Engine:
 
     def step(self) -> list[Event]:
         """80 ms of sound for everyone on the plan. A failure ends the streams it touched, and is not raised."""
-        plan = self.scheduler.plan(
-            time.perf_counter()
-        )  # who is admitted, who speaks, whose codes become sound
-        frames = self._admit(plan)  # a new guest finds a clean row, and its prompt is read
-        frames = frames.plus(
-            self._run(plan.without(frames.failed))
-        )  # four codes a row, 1764 samples a decoded frame
-        return self.scheduler.commit(plan, frames, time.perf_counter())  # Audio, Finished, Failed
+        now_s = time.perf_counter()
+        events = self.scheduler.admit(now_s)  # who gets a slot, who comes too late
+        for reading in self.scheduler.readings(now_s):  # prompts, a portion at a time
+            events += self.scheduler.note_reading(reading, self._read(reading))
+        plan = self.scheduler.plan(now_s)  # who speaks, whose codes become sound
+        frames = self._run(plan)  # four codes a row, 1764 samples a decoded frame
+        return events + self.scheduler.commit(
+            plan, frames, time.perf_counter()
+        )  # Audio, Finished, Failed
 
     def fail_all(self, error: KaniError) -> list[Event]:
         """End everybody, waiting or speaking, with one error."""
         return [Event(utterance_id, Failed(error)) for utterance_id in self.scheduler.clear()]
 
-    def _admit(self, plan: StepPlan) -> StepFrames:
-        """Prefill, one guest at a time: one that fails fails alone."""
-        frames = StepFrames()
-        for admitted in plan.admitted:
-            started_s = time.perf_counter()
-            try:
-                line = admitted.line
-                self.runner.admit(admitted.slot)
-                self.runner.begin(admitted.slot, line.utterance, line.prompt, piece=0)
-                while not self.runner.read(admitted.slot):
-                    pass
-            except Exception:
-                id = admitted.line.utterance.id
-                logger.exception("the prompt of utterance %s could not be read", id)
-                frames.failed[admitted.slot] = EngineFailed(FAILED)
-            frames.compute_s[admitted.slot] = time.perf_counter() - started_s
-        return frames
+    def _read(self, reading: Reading) -> Read:
+        """One guest at a time: one that fails fails alone."""
+        started_s = time.perf_counter()
+        slot, piece, utterance = reading.slot, reading.piece, reading.utterance
+        try:
+            if reading.is_guest_new:
+                self.runner.admit(slot)  # finds a clean row
+            if reading.is_piece_new:
+                piece.prompt = piece.prompt or self._prompt(utterance, piece.text)
+                self.runner.begin(slot, utterance, piece.prompt, reading.index)
+            is_whole = self.runner.read(slot)
+        except KaniError as error:
+            return Read(error=error)
+        except Exception:
+            logger.exception("a prompt of utterance %s could not be read", utterance.id)
+            return Read(error=EngineFailed(FAILED))
+        return Read(is_whole, seconds=time.perf_counter() - started_s)
 
     def _run(self, plan: StepPlan) -> StepFrames:
         """The batched part: its time is shared evenly, its failure takes everyone on the plan."""

@@ -1,12 +1,11 @@
 """What crosses between the event loop and the engine thread.
 
-Inwards: say this, and this too, it was heard so far, stop. Outwards: what happened to one utterance. Ending and failing are messages too, and
-`Abort` names the utterance, never the slot. Knows no threads, no tensors and no slots.
+Inwards: say this, and this too, so much was taken, stop. Outwards: what happened to one utterance. Ending and failing
+are messages too, and `Abort` names the utterance, never the slot. Knows no threads, no tensors and no slots.
 """
 
 from dataclasses import dataclass
 
-from kani_npc.errors import KaniError
 from kani_npc.speech import Audio, Finished, Utterance
 
 
@@ -51,7 +50,7 @@ class Abort:
 class Failed:
     """The last event of an utterance that could not be spoken to its end."""
 
-    error: KaniError
+    error: Exception  # a `KaniError`, but for what befell the writer of a line's text
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,6 @@ class Runner:
     def admit(self, slot: int) -> None:
         """A new guest finds a clean row: no sound before its own."""
         self._decoder_state.reset([slot])
-        self._codes[slot].clear()
 
     @torch.inference_mode()
     def begin(self, slot: int, utterance: Utterance, prompt: Prompt, piece: int) -> None:
@@ -77,6 +76,7 @@ class Runner:
         speaker_D = (
             None if embedding is None else torch.tensor(embedding.vector, device=self._device)
         )
+        self._codes[slot].clear()  # a last one, of a row that drew end_of_speech
         self._lm_state.reset([slot])
         self._sampler.admit(slot, utterance.sampling, utterance.seed, piece, utterance.attempt)
         self._reading[slot] = Reading(prompt, speaker_D)
@@ -103,12 +103,13 @@ class Runner:
     @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepFrames:
         """A frame of codes for every slot in `speak`, then sound for `decode`; one copy to the host."""
-        outcome_2B = self._speak(plan.speak)
+        outcome = self._speak(plan.speak)
         sounds = self._decode(plan.decode)
-        parts = [outcome_2B, *(sound_BN.flatten() for _, sound_BN in sounds)]
+        parts = [outcome, *(sound_BN.flatten() for _, sound_BN in sounds)]
         host = torch.cat(parts).cpu().numpy()
-        outcome, host = host[: len(outcome_2B)], host[len(outcome_2B) :]
-        did_end, is_broken = outcome.reshape(2, len(plan.speak))
+        told, host = host[: len(outcome)], host[len(outcome) :]
+        rows = told.reshape(2 + self._layout.num_codebooks, len(plan.speak))
+        did_end, is_broken, codes_KB = rows[0], rows[1], rows[2:]
         ended = frozenset(slot for slot, yes in zip(plan.speak, did_end, strict=True) if yes)
         broken = [slot for slot, yes in zip(plan.speak, is_broken, strict=True) if yes]
         samples: dict[int, Int16Array] = {}
@@ -120,10 +121,14 @@ class Runner:
                 heard = row[: -self._codec.samples_per_frame] if slot in ended else row
                 samples[slot] = to_int16(heard)
         failed: dict[int, KaniError] = {slot: EngineFailed(NOT_NUMBERS) for slot in broken}
-        return StepFrames(ended=ended, samples=samples, failed=failed)
+        codes = dict(zip(plan.speak, codes_KB.T.astype(int).tolist(), strict=True))
+        return StepFrames(ended=ended, codes=codes, samples=samples, failed=failed)
 
     def _speak(self, slots: Sequence[int]) -> Tensor:
-        """Four sub-steps: the previous token in, code k out. Returns who ended and who is broken, 0 or 1: [2 * B]."""
+        """Four sub-steps: the previous token in, code k out.
+
+        Returns who ended and who is broken, 0 or 1, and all codes, which float32 holds exactly: [(2 + K) * B].
+        """
         if not slots:
             return torch.empty(0, device=self._device)
         slots_B = torch.tensor(slots, device=self._device)
@@ -149,7 +154,8 @@ class Runner:
         codes_BK = torch.stack(codes, dim=1).clamp(max=last_code)
         for slot, codes_K in zip(slots, codes_BK, strict=True):
             self._codes[slot].append(codes_K)
-        return torch.cat([codes[0] > last_code, self._sampler.broken(slots)]).float()
+        ended_B = codes[0] > last_code
+        return torch.cat([ended_B, self._sampler.broken(slots), codes_BK.T.flatten()]).float()
 
     def _decode(self, decode: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:
         """Sound for groups of frames, all rows with equally long groups at once: (slots, [B, n * samples])."""

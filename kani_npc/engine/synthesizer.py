@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
@@ -19,10 +19,11 @@ import torch
 
 from kani_npc.engine.cores import physical_cores
 from kani_npc.engine.engine import FAILED, Engine, EngineSettings
-from kani_npc.engine.messages import Abort, Event, Failed, Inbound, Submit
+from kani_npc.engine.messages import Abort, Append, Event, Failed, Inbound, Submit, Taken
 from kani_npc.engine.model import SpeechModel
 from kani_npc.errors import EngineClosed, EngineFailed, KaniError, ModelError
 from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance
+from kani_npc.text.pieces import split
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +51,19 @@ class Synthesizer(Protocol):
     @property
     def load(self) -> EngineLoad: ...
 
-    def synthesize(self, utterance: Utterance) -> AsyncGenerator[SpeechEvent]:
+    def synthesize(
+        self, utterance: Utterance, more: AsyncIterator[str] | None = None
+    ) -> AsyncGenerator[SpeechEvent]:
         """`Audio` in order without gaps, then exactly one `Finished`.
+
+        The utterance's text, clean and of any length, is said in pieces (`kani_npc.text.pieces`). With `more`, so are
+        the pieces that it yields, ready to be said, as they come; the line ends when it ends, and fails as it fails.
+        The utterance's own text may be empty then.
 
         Closing the generator, or cancelling the task that waits on it, frees the utterance's slot before the next
         frame; use `contextlib.aclosing`. The first `anext` raises `InvalidUtterance` for what the model cannot say,
-        `Overloaded` where the queue is full and `EngineClosed` after `close`; any may raise `EngineFailed`.
+        `Overloaded` where the queue is full, `TooLate` for a line that could not start in time and `EngineClosed` after
+        `close`; any may raise `EngineFailed`, a later one `InvalidUtterance` where a later piece cannot be said.
         """
         ...
 
@@ -112,17 +120,21 @@ class EngineSynthesizer:
     def load(self) -> EngineLoad:
         return self._load
 
-    async def synthesize(self, utterance: Utterance) -> AsyncGenerator[SpeechEvent]:
-        """See `Synthesizer`. A slow reader costs the memory of its own utterance and nobody's time."""
+    async def synthesize(
+        self, utterance: Utterance, more: AsyncIterator[str] | None = None
+    ) -> AsyncGenerator[SpeechEvent]:
+        """See `Synthesizer`. A slow reader costs the memory of `max_untaken_s` of its sound, and nobody's time."""
         if self._closed:
             raise EngineClosed(CLOSED)
         # An id of its own: when a caller's id comes again, the old line's last sounds may still be on their way.
         utterance = replace(utterance, id=f"{utterance.id}#{next(self._calls)}")
+        pieces = split(utterance.text, utterance.language, self.info.max_piece_characters)
         self._loop = asyncio.get_running_loop()
         events = self._listeners[utterance.id] = asyncio.Queue()
-        pieces = (utterance.text,)
-        self._inbound.put(Submit(utterance, pieces, is_open=False, submitted_s=time.perf_counter()))
-        ended = False
+        is_open, submitted_s = more is not None, time.perf_counter()
+        self._inbound.put(Submit(utterance, tuple(filter(None, pieces)), is_open, submitted_s))
+        writer = asyncio.create_task(self._append(utterance.id, more)) if more else None
+        ended, taken, often = False, 0, self.info.sample_rate_hz
         try:
             while not ended:
                 what = await events.get()
@@ -130,10 +142,25 @@ class EngineSynthesizer:
                 if isinstance(what, Failed):
                     raise what.error
                 yield what
+                if isinstance(what, Audio) and what.chunk.end_sample - taken >= often:
+                    taken = what.chunk.end_sample
+                    self._inbound.put(Taken(utterance.id, taken))
         finally:
             del self._listeners[utterance.id]
             if not ended:
                 self._inbound.put(Abort(utterance.id))
+            if writer is not None:
+                writer.cancel()
+                await asyncio.wait([writer])
+
+    async def _append(self, utterance_id: str, more: AsyncIterator[str]) -> None:
+        """Hands pieces over as they are written; whatever ends them ends the line."""
+        try:
+            async for piece in more:
+                self._inbound.put(Append(utterance_id, (piece,), is_last=False))
+            self._inbound.put(Append(utterance_id, (), is_last=True))
+        except Exception as error:
+            self._deliver([Event(utterance_id, Failed(error))])
 
     async def close(self) -> None:
         """See `Synthesizer`. Gives up on a stuck step after `CLOSE_TIMEOUT_S`."""
@@ -159,7 +186,7 @@ class EngineSynthesizer:
             return
         warm.set_result(None)
         while True:
-            for message in self._messages(wait=not self._engine.busy):
+            for message in self._messages(self._engine.wait_s):
                 if isinstance(message, Stop):
                     return
                 self._take(message)
@@ -172,32 +199,45 @@ class EngineSynthesizer:
             self._note_load()
             self._post(events)
 
-    def _messages(self, *, wait: bool) -> Iterator[Inbound | Stop]:
-        """Everything that came in since the last step; if asked to, waits for the first."""
-        if wait:
-            yield self._inbound.get()
-        while True:
-            try:
+    def _messages(self, wait_s: float | None) -> Iterator[Inbound | Stop]:
+        """Everything that came in since the last step; for the first it waits so long, None for ever."""
+        try:
+            yield self._inbound.get(block=wait_s != 0, timeout=wait_s or None)
+            while True:
                 yield self._inbound.get_nowait()
-            except Empty:
-                return
+        except Empty:
+            return
 
     def _take(self, message: Inbound) -> None:
-        if isinstance(message, Abort):
-            self._engine.cancel(message.utterance_id)
-        if not isinstance(message, Submit):
-            return
+        match message:
+            case Submit(utterance):
+                self._submit(utterance, message)
+            case Append(utterance_id, pieces, is_last):
+                self._engine.append(utterance_id, pieces, is_last=is_last)
+            case Taken(utterance_id, end_sample):
+                self._engine.taken(utterance_id, end_sample)
+            case Abort(utterance_id):
+                self._engine.cancel(utterance_id)
+
+    def _submit(self, utterance: Utterance, message: Submit) -> None:
         try:
-            self._engine.submit(message.utterance, message.submitted_s)
+            self._engine.submit(
+                utterance,
+                message.pieces,
+                is_open=message.is_open,
+                submitted_s=message.submitted_s,
+            )
         except KaniError as error:
-            self._post([Event(message.utterance.id, Failed(error))])
+            self._post([Event(utterance.id, Failed(error))])
         except Exception:
-            logger.exception("utterance %s could not be prepared", message.utterance.id)
-            self._post([Event(message.utterance.id, Failed(EngineFailed(FAILED)))])
+            logger.exception("utterance %s could not be prepared", utterance.id)
+            self._post([Event(utterance.id, Failed(EngineFailed(FAILED)))])
 
     def _note_load(self) -> None:
         scheduler = self._engine.scheduler
-        self._load = EngineLoad(scheduler.num_slots, scheduler.active, scheduler.waiting)
+        self._load = EngineLoad(
+            self._engine.settings.num_slots, scheduler.active, scheduler.waiting
+        )
 
     def _post(self, events: Sequence[Event]) -> None:
         if not events or self._loop is None:

@@ -43,12 +43,14 @@ STATUS: dict[type[errors.KaniError], int] = {
     # gRPC itself says RESOURCE_EXHAUSTED, which here means: the same again later. It would not fit later either.
     RequestTooLarge: code_pb2.INVALID_ARGUMENT,
     ListenerStalled: code_pb2.DEADLINE_EXCEEDED,
+    errors.TextForgotten: code_pb2.DEADLINE_EXCEEDED,
     errors.NotFound: code_pb2.NOT_FOUND,
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
     errors.StaleEtag: code_pb2.ABORTED,
     errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
     errors.ModelError: code_pb2.FAILED_PRECONDITION,
     errors.Overloaded: code_pb2.RESOURCE_EXHAUSTED,
+    errors.TooLate: code_pb2.DEADLINE_EXCEEDED,
     errors.StoreUnavailable: code_pb2.UNAVAILABLE,
     errors.EngineClosed: code_pb2.UNAVAILABLE,
     errors.EngineFailed: code_pb2.INTERNAL,
@@ -76,6 +78,8 @@ def to_status(error: Exception) -> status_pb2.Status:
                 info.metadata["audio"] = error.reason
         case errors.AlreadyExists() | errors.StaleEtag():
             info.metadata["etag"] = error.current
+        case errors.OutOfSequence():
+            info.metadata["next_sequence"] = str(error.next_sequence)
         case errors.Overloaded() | errors.StoreUnavailable():
             details.append(_retry(error.retry_after_s))
         case errors.EngineClosed():

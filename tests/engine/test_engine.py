@@ -1,5 +1,6 @@
 """Steps of the real engine with random weights: who hears what, and that neighbours do not matter."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +43,8 @@ class Listener:
         self.ends: dict[str, Finished | Failed] = {}
 
     def submit(self, utterance: Utterance) -> None:
-        self.engine.submit(utterance, time.perf_counter())
+        submitted_s = time.perf_counter()
+        self.engine.submit(utterance, [utterance.text], is_open=False, submitted_s=submitted_s)
 
     def step(self) -> list[Event]:
         events = self.engine.step()
@@ -79,8 +81,19 @@ class Listener:
 
 
 def engine(model: SpeechModel | None = None, **changes: object) -> Engine:
-    base = EngineSettings(num_slots=3, max_waiting=50, max_frames=20, max_prompt_tokens=100)
+    base = EngineSettings(
+        num_slots=3,
+        max_waiting=50,
+        max_frames=20,
+        max_prompt_tokens=100,
+        max_lead_s=math.inf,
+        watchdog=None,  # the random model babbles, and its codes are no sound
+    )
     return Engine(model or echo_model(), replace(base, **changes))  # pyright: ignore[reportArgumentType]
+
+
+def submit(to: Engine, utterance: Utterance) -> None:
+    to.submit(utterance, [utterance.text], is_open=False, submitted_s=0.0)
 
 
 def alone(utterance: Utterance, model: SpeechModel | None = None) -> Listener:
@@ -291,9 +304,9 @@ def test_a_slots_new_guest_does_not_hear_the_last_one():
 def test_a_full_queue_is_said_at_once():
     busy = engine(num_slots=1, max_waiting=1)
     for id in "ab":
-        busy.submit(line(id), 0.0)
+        submit(busy, line(id))
     with pytest.raises(Overloaded):
-        busy.submit(line("c"), 0.0)
+        submit(busy, line("c"))
 
 
 @pytest.mark.parametrize(
@@ -325,7 +338,7 @@ def test_a_full_queue_is_said_at_once():
 )
 def test_what_this_model_cannot_say_is_refused_by_field(utterance: Utterance, field: str):
     with pytest.raises(InvalidUtterance) as error:
-        engine().submit(utterance, 0.0)
+        submit(engine(), utterance)
     assert error.value.field == field
     assert utterance.text not in str(error.value)
 
@@ -340,7 +353,7 @@ def test_text_that_spells_a_marker_is_refused(marker: int):
 
     model = replace(echo_model(), tokenizer=Spelling())
     with pytest.raises(InvalidUtterance, match="markers"):
-        engine(model).submit(line("u"), 0.0)
+        submit(engine(model), line("u"))
 
 
 def test_a_models_own_default_length_is_always_allowed():
@@ -432,6 +445,6 @@ def test_warming_up_leaves_nothing_behind():
     warm.warm_up()
     assert not warm.busy
     for each in (fresh, warm):
-        each.submit(lines(LOUD)[1], 0.0)
+        submit(each, lines(LOUD)[1])
     heard = [Listener(each).to_end().samples("u1").tolist() for each in (fresh, warm)]
     assert heard[0] == heard[1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import math
 import random
 import threading
 import time
@@ -27,7 +28,8 @@ SHORT = Sampling(temperature=1.2, top_k=8, min_frames=8, max_frames=20)
 
 def settings(**changes: int) -> EngineSettings:
     values = {"num_slots": 4, "max_waiting": 40, "max_frames": 200, "max_prompt_tokens": 64}
-    return EngineSettings(**{**values, **changes})  # pyright: ignore[reportArgumentType]
+    # The random model babbles, and its codes are no sound.
+    return EngineSettings(**{**values, "max_lead_s": math.inf, "watchdog": None, **changes})  # pyright: ignore[reportArgumentType]
 
 
 @asynccontextmanager
@@ -78,7 +80,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def alone(utterance: Utterance) -> list[int]:
     engine = Engine(echo_model(), settings())
-    engine.submit(utterance, time.perf_counter())
+    engine.submit(utterance, [utterance.text], is_open=False, submitted_s=time.perf_counter())
     heard: list[int] = []
     while engine.busy:
         heard += [

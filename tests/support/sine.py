@@ -7,7 +7,7 @@ so what holds with it in the server holds with the engine behind.
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import numpy as np
 
@@ -39,6 +39,14 @@ def num_frames(text: str) -> int:
     return max(1, len(text))
 
 
+async def _pieces(text: str, more: AsyncIterator[str] | None) -> AsyncIterator[str]:
+    if text or more is None:
+        yield text
+    if more is not None:
+        async for piece in more:
+            yield piece
+
+
 class SineSynthesizer:
     """`speed` is in times real time; infinite speed still lets other tasks run between frames.
 
@@ -62,6 +70,7 @@ class SineSynthesizer:
         self.waiting = 0
         self.frames_made = 0  # of all utterances ever: shows that a cancelled one stopped
         self.utterances: list[Utterance] = []  # all that were ever admitted, in order
+        self.pieces: list[str] = []  # all that were ever said
         self._free = asyncio.Semaphore(num_slots)
         self._closed = False
         self.info = ModelInfo(
@@ -78,7 +87,9 @@ class SineSynthesizer:
     def load(self) -> EngineLoad:
         return EngineLoad(num_slots=self.num_slots, active=self.active, waiting=self.waiting)
 
-    async def synthesize(self, utterance: Utterance) -> AsyncGenerator[SpeechEvent]:
+    async def synthesize(
+        self, utterance: Utterance, more: AsyncIterator[str] | None = None
+    ) -> AsyncGenerator[SpeechEvent]:
         self._check_open()
         submitted_s = time.perf_counter()
         if self._free.locked():
@@ -97,20 +108,23 @@ class SineSynthesizer:
         try:
             started_s = time.perf_counter()
             self.utterances.append(utterance)
-            frames = min(num_frames(utterance.text), utterance.sampling.max_frames)
-            first_audio_s = 0.0
-            for frame in range(frames):
-                if frame == self.fail_after_frames:
-                    raise EngineFailed("the engine failed while speaking; ask again")
-                await self._frame_time()
-                self._check_open()
-                self.frames_made += 1
-                first_audio_s = first_audio_s or time.perf_counter() - submitted_s
-                yield Audio(self._chunk(utterance.voice.id, frame))
-            ended = frames == num_frames(utterance.text)
+            frame, was_cut, first_audio_s = 0, False, 0.0
+            async for piece in _pieces(utterance.text, more):
+                self.pieces.append(piece)
+                end = frame + min(num_frames(piece), utterance.sampling.max_frames)
+                was_cut |= end < frame + num_frames(piece)
+                while frame < end:
+                    if frame == self.fail_after_frames:
+                        raise EngineFailed("the engine failed while speaking; ask again")
+                    await self._frame_time()
+                    self._check_open()
+                    self.frames_made += 1
+                    first_audio_s = first_audio_s or time.perf_counter() - submitted_s
+                    yield Audio(self._chunk(utterance.voice.id, frame))
+                    frame += 1
             yield Finished(
-                reason=FinishReason.END_OF_SPEECH if ended else FinishReason.MAX_FRAMES,
-                total_samples=frames * SAMPLES_PER_FRAME,
+                reason=FinishReason.MAX_FRAMES if was_cut else FinishReason.END_OF_SPEECH,
+                total_samples=frame * SAMPLES_PER_FRAME,
                 compute_ms=(time.perf_counter() - started_s) * 1000,
                 queued_ms=(started_s - submitted_s) * 1000,
                 first_audio_ms=first_audio_s * 1000,
