@@ -61,6 +61,8 @@ class Encoding(StrEnum):
 
     LINEAR16 = "linear16"
     FLOAT32 = "float32"
+    MULAW = "mulaw"
+    OGG_OPUS = "ogg-opus"
 
 
 def main() -> None:
@@ -162,7 +164,8 @@ def _announce(running: "Running") -> None:
 def say(
     text: Annotated[str, typer.Argument(help="The line, up to 40 s of speech.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", help="A WAV file, or - for raw samples on stdout.")
+        str,
+        typer.Option("--output", "-o", help="A WAV (or Ogg) file, or - for raw sound on stdout."),
     ] = "speech.wav",
     npc: Annotated[str, typer.Option(help="An NPC's id: its voice, accent and delivery.")] = "",
     voice: Annotated[str, typer.Option(help="A voice's id [default: the model's]")] = "",

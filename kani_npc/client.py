@@ -39,6 +39,17 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the server says what is too large
 )
 _PROJECT_KEY = "kani-project"
+_SAMPLE_BYTES: Mapping[int, int] = {
+    audio_pb2.AUDIO_ENCODING_LINEAR16: 2,
+    audio_pb2.AUDIO_ENCODING_FLOAT32: 4,
+    audio_pb2.AUDIO_ENCODING_MULAW: 1,
+    audio_pb2.AUDIO_ENCODING_OGG_OPUS: 0,
+}
+_WAVE_FORMATS: Mapping[int, int] = {  # of `fmt `
+    audio_pb2.AUDIO_ENCODING_LINEAR16: 1,
+    audio_pb2.AUDIO_ENCODING_FLOAT32: 3,
+    audio_pb2.AUDIO_ENCODING_MULAW: 7,
+}
 
 
 class ServiceError(Exception):
@@ -88,8 +99,9 @@ class Speech:
                     case "header":
                         self.header = response.header
                     case "audio":
-                        _check(response.audio.first_sample == num_samples)
-                        num_samples += len(response.audio.data) // self.sample_bytes
+                        if not self.is_ogg:  # whose bytes say nothing of how many samples they are
+                            _check(response.audio.first_sample == num_samples)
+                            num_samples += len(response.audio.data) // self.sample_bytes
                         yield response.audio
                     case "end":
                         self.end = response.end
@@ -101,18 +113,26 @@ class Speech:
             return
         finally:
             self._call.cancel()  # of no effect on a call that has ended
-        _check(self.end is not None and self.end.total_samples == num_samples)
+        _check(self.end is not None and (self.is_ogg or self.end.total_samples == num_samples))
+
+    @property
+    def is_ogg(self) -> bool:
+        """Whether the pieces are the pages of an Ogg file, and not samples."""
+        encoding = self.header.encoding if self.header else None
+        return encoding == audio_pb2.AUDIO_ENCODING_OGG_OPUS
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of one sample, in the header's encoding."""
-        return 4 if self.header and self.header.encoding == audio_pb2.AUDIO_ENCODING_FLOAT32 else 2
+        """Bytes of one sample, in the header's encoding; 0 where it has no such number."""
+        return 2 if self.header is None else _SAMPLE_BYTES[self.header.encoding]
 
     async def to_wav(self, path: str | PathLike[str]) -> pb.SpeechEnd:
-        """The whole line as a WAV file, 16-bit or float as it comes. Raises `ServiceError`, `OSError`."""
+        """The whole line as a WAV file, in 16 bits, float or mu-law as it comes; Ogg Opus as the Ogg file that it is.
+        Raises `ServiceError`, `OSError`."""
         data = b"".join([audio.data async for audio in self])
         assert self.header and self.end  # a line that ended without an error has both
-        Path(path).write_bytes(wav_header(self.header, len(data)) + data)
+        head = b"" if self.is_ogg else wav_header(self.header, len(data))
+        Path(path).write_bytes(head + data)
         return self.end
 
     def interrupt(self) -> None:
@@ -227,11 +247,10 @@ def as_dict(message: Message) -> dict[str, Any]:
 
 def wav_header(header: pb.SpeechHeader, num_bytes: int) -> bytes:
     """What stands before `num_bytes` of a stream's samples in a WAV file. (`wave` writes integers only.)"""
-    is_float = header.encoding == audio_pb2.AUDIO_ENCODING_FLOAT32
-    sample_bytes, rate = (4 if is_float else 2), header.sample_rate_hz
+    sample_bytes, rate = _SAMPLE_BYTES[header.encoding], header.sample_rate_hz
     form = struct.pack(
         "<HHIIHH",
-        3 if is_float else 1,
+        _WAVE_FORMATS[header.encoding],
         1,
         rate,
         rate * sample_bytes,

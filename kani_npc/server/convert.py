@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from kani_npc import __version__
-from kani_npc.audio import StreamResampler, to_float, to_int16
+from kani_npc.audio import OggOpusStream, StreamResampler, to_float, to_int16, to_mulaw
 from kani_npc.engine.synthesizer import EngineLoad
 from kani_npc.errors import InvalidUtterance
 from kani_npc.server.delivery import Finisher
@@ -40,7 +40,17 @@ from kani_npc.voices.registry import Cast
 T = TypeVar("T")
 
 SAMPLE_RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
-ENCODINGS = (audio_pb2.AUDIO_ENCODING_LINEAR16, audio_pb2.AUDIO_ENCODING_FLOAT32)
+ENCODINGS = (
+    audio_pb2.AUDIO_ENCODING_LINEAR16,
+    audio_pb2.AUDIO_ENCODING_FLOAT32,
+    audio_pb2.AUDIO_ENCODING_MULAW,
+    audio_pb2.AUDIO_ENCODING_OGG_OPUS,
+)
+# Where a request leaves the rate to us, and it is not the model's own.
+DEFAULT_RATES_HZ: Mapping[int, int] = {
+    audio_pb2.AUDIO_ENCODING_MULAW: 8000,
+    audio_pb2.AUDIO_ENCODING_OGG_OPUS: OggOpusStream.RATE_HZ,
+}
 
 _PRIORITIES = {
     pb.PRIORITY_UNSPECIFIED: Priority.DIALOGUE,
@@ -126,17 +136,11 @@ class SpeechWriter:
         self, audio: audio_pb2.AudioFormat, utterance: Utterance, cast: Cast, info: ModelInfo
     ) -> None:
         encoding = audio.encoding or audio_pb2.AUDIO_ENCODING_LINEAR16
-        rates = sample_rates_hz(info)
         if encoding not in ENCODINGS:
             names = " or ".join(_encoding_name(e) for e in ENCODINGS)
             raise InvalidUtterance(f"the encoding must be {names}", field="audio.encoding")
-        if audio.sample_rate_hz and audio.sample_rate_hz not in rates:
-            raise InvalidUtterance(
-                f"the sample rate must be 0 (the model's own) or one of {', '.join(map(str, rates))}",
-                field="audio.sample_rate_hz",
-            )
         self.encoding = encoding
-        self.sample_rate_hz = audio.sample_rate_hz or info.sample_rate_hz
+        self.sample_rate_hz = _rate_hz(audio.sample_rate_hz, encoding, info)
         self.total_samples = 0
         self._utterance = utterance
         self._npc = "" if cast.npc is None else cast.npc.id
@@ -147,6 +151,8 @@ class SpeechWriter:
             if self.sample_rate_hz == info.sample_rate_hz
             else StreamResampler(info.sample_rate_hz, self.sample_rate_hz)
         )
+        is_opus = encoding == audio_pb2.AUDIO_ENCODING_OGG_OPUS
+        self._opus = OggOpusStream() if is_opus else None
 
     def header(self) -> pb.SynthesizeResponse:
         u = self._utterance
@@ -175,6 +181,8 @@ class SpeechWriter:
         yield from self._piece(self._resampler(samples) if self._resampler else samples)
         if is_last and self._resampler:
             yield from self._piece(self._resampler.flush())
+        if is_last and self._opus:
+            yield from self._pages(self._opus, self._opus.flush())
 
     @property
     def sent_s(self) -> float:
@@ -192,6 +200,8 @@ class SpeechWriter:
                 compute_ms=finished.compute_ms,
                 queued_ms=finished.queued_ms,
                 first_audio_ms=first_audio_ms,
+                cache_hit=finished.cache_hit,
+                attempts=finished.attempts,
             )
         )
 
@@ -202,13 +212,24 @@ class SpeechWriter:
     def _piece(self, samples: FloatArray) -> Iterator[pb.SynthesizeResponse]:
         if len(samples) == 0:
             return
+        if self._opus:
+            yield from self._pages(self._opus, self._opus(samples))
+            return
         first = self.total_samples
         self.total_samples += len(samples)
-        if self.encoding == audio_pb2.AUDIO_ENCODING_LINEAR16:
-            data = to_int16(samples).astype("<i2", copy=False)
-        else:
-            data = samples.astype("<f4", copy=False)
+        match self.encoding:
+            case audio_pb2.AUDIO_ENCODING_LINEAR16:
+                data = to_int16(samples).astype("<i2", copy=False)
+            case audio_pb2.AUDIO_ENCODING_MULAW:
+                data = to_mulaw(samples)
+            case _:
+                data = samples.astype("<f4", copy=False)
         yield pb.SynthesizeResponse(audio=pb.SpeechAudio(data=data.tobytes(), first_sample=first))
+
+    def _pages(self, opus: OggOpusStream, data: bytes) -> Iterator[pb.SynthesizeResponse]:
+        if data:
+            first, self.total_samples = self.total_samples, opus.end_sample
+            yield pb.SynthesizeResponse(audio=pb.SpeechAudio(data=data, first_sample=first))
 
 
 def server_info(
@@ -277,6 +298,23 @@ def _named(names: Mapping[Any, T], value: int, field: str) -> T:
     if value not in names:
         raise InvalidUtterance(f"{field} has no value {value}", field=field)
     return names[value]
+
+
+def _rate_hz(asked_hz: int, encoding: int, info: ModelInfo) -> int:
+    if not asked_hz:
+        return DEFAULT_RATES_HZ.get(encoding, info.sample_rate_hz)
+    rates = sample_rates_hz(info)
+    if encoding == audio_pb2.AUDIO_ENCODING_OGG_OPUS and asked_hz != OggOpusStream.RATE_HZ:
+        raise InvalidUtterance(
+            f"OGG_OPUS is {OggOpusStream.RATE_HZ} Hz; leave the sample rate 0",
+            field="audio.sample_rate_hz",
+        )
+    if asked_hz not in rates:
+        raise InvalidUtterance(
+            f"the sample rate must be 0 (the encoding's or the model's own) or one of {', '.join(map(str, rates))}",
+            field="audio.sample_rate_hz",
+        )
+    return asked_hz
 
 
 def _encoding_name(encoding: int) -> str:
