@@ -1,5 +1,6 @@
 """Trains the source-filter codec: first encoder and decoder together, then the decoder alone on the codes of
-`encode`, while the language model already trains on them.
+`encode`, while the language model already trains on them. The decoder alone also hears the crowd's vocal-tract
+scalings: one that has not heard them gives their codes the voice of the nearest speaker that it knows.
 
 The true pitch drives the source while training, so that the spectral losses compare like with like; pitch and
 voicing learn from losses of their own. Resumable: the newest checkpoint holds everything, the batch of a step is
@@ -15,7 +16,7 @@ Shapes: B rows, N samples, T hops, as in `kani_npc.codec.source_filter`.
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from finetune.tiny.data import Shard, Utterance, shards
-from finetune.tiny.encode import corpus_codes
+from finetune.tiny import crowd
+from finetune.tiny.data import SAMPLES_PER_HOP, shards
+from finetune.tiny.encode import shard_codes
 from finetune.tiny.teachers import SAMPLES_PER_FRAME
 from kani_npc.codec.source_filter import (
     ENCODER_FILE,
@@ -51,6 +53,7 @@ _RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64))  # window, hop
 _RESOLUTIONS_PER_STEP = 2
 # The decoder alone hears so many times as much of the voices whose copies were understood worst, beside their teachers.
 _TIMES = {"mira": 2, "tobin": 3, "greta": 4, "finn": 2}
+_TIMES_CROWD = 2
 
 
 def run(
@@ -68,13 +71,12 @@ def run(
     torch.manual_seed(seed)
     stage = "decoder" if freeze_encoder else "joint"
     codec = SourceFilterCodec(SourceFilterConfig(), with_encoder=True)
-    corpus = shards(folder / "corpus")
     if freeze_encoder:
         joint = torch.load(folder / "codec_joint.pt", weights_only=True)
         codec.load_state_dict(joint["weights"])
-        segments = Segments(corpus, codes=corpus_codes(folder))
+        segments = Segments(_with_codes(folder))
     else:
-        segments = Segments(corpus)
+        segments = Segments(_corpus(folder))
     trainer = Trainer(codec, stage, folder / f"codec_{stage}.pt", seed)
     trainer.resume()
 
@@ -98,21 +100,21 @@ class Batch:
     codes_BKF: Tensor | None  # of the frozen encoder, which saw the whole utterance
 
 
-class Segments:
-    """Draws random stretches of whole frames from the training shards, with their codes where there are any."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One utterance to train on, its arrays mapped from files."""
 
-    def __init__(self, corpus: list[Shard], codes: list[NDArray[np.int16]] | None = None) -> None:
-        spoken = [(shard, utterance) for shard in corpus for utterance in shard.utterances]
-        if codes is not None and len(codes) != len(spoken):
-            raise ValueError(
-                f"codes of {len(codes)} utterances, sound of {len(spoken)}; run encode again"
-            )
-        self._spoken: list[tuple[Shard, Utterance]] = spoken
-        self._codes = codes
-        trained_on = [i for i, (shard, _) in enumerate(spoken) if not shard.is_held_out]
-        if codes is not None:
-            trained_on = [i for i in trained_on for _ in range(_TIMES.get(spoken[i][1].voice, 1))]
-        self._trained_on = trained_on
+    voice: str
+    pcm_N: NDArray[np.int16]
+    f0_T: NDArray[np.float32]
+    codes_KF: NDArray[np.int16] | None
+
+
+class Segments:
+    """Draws random stretches of whole frames, with their codes where there are any."""
+
+    def __init__(self, recorded: Sequence[Recorded]) -> None:
+        self._recorded = recorded
 
     def batch(self, rng: np.random.Generator) -> Batch:
         frames = FRAMES_PER_SEGMENT
@@ -120,20 +122,48 @@ class Segments:
         f0 = np.zeros((BATCH, frames * HOPS_PER_FRAME), np.float32)
         codes: list[NDArray[np.int16]] = []
         for row in range(BATCH):
-            number = self._trained_on[rng.integers(len(self._trained_on))]
-            shard, utterance = self._spoken[number]
-            spare = utterance.samples // SAMPLES_PER_FRAME - frames
+            one = self._recorded[rng.integers(len(self._recorded))]
+            spare = len(one.pcm_N) // SAMPLES_PER_FRAME - frames
             first = int(rng.integers(max(0, spare) + 1))
-            pitch = shard.f0(utterance)[first * HOPS_PER_FRAME :][: f0.shape[1]]
-            sound = shard.samples(utterance)[first * SAMPLES_PER_FRAME :][: samples.shape[1]]
+            pitch = one.f0_T[first * HOPS_PER_FRAME :][: f0.shape[1]]
+            sound = one.pcm_N[first * SAMPLES_PER_FRAME :][: samples.shape[1]]
             f0[row, : len(pitch)] = pitch
-            samples[row, : len(sound)] = sound
-            if self._codes is not None:
+            samples[row, : len(sound)] = sound.astype(np.float32) / 32_768
+            if one.codes_KF is not None:
                 # What is too short goes on with its last frame, which is silent.
-                piece = self._codes[number][:, first : first + frames]
+                piece = one.codes_KF[:, first : first + frames]
                 codes.append(np.pad(piece, ((0, 0), (0, frames - piece.shape[1])), mode="edge"))
         codes_BKF = torch.from_numpy(np.stack(codes)).long() if codes else None
         return Batch(torch.from_numpy(samples), torch.from_numpy(f0), codes_BKF)
+
+
+def _corpus(folder: Path) -> list[Recorded]:
+    return [
+        Recorded(u.voice, shard.pcm(u), shard.f0(u), None)
+        for shard in shards(folder / "corpus")
+        if not shard.is_held_out
+        for u in shard.utterances
+    ]
+
+
+def _with_codes(folder: Path) -> list[Recorded]:
+    """Corpus and scalings, as often as the decoder shall hear each."""
+    recorded: list[Recorded] = []
+    for shard in shards(folder / "corpus"):
+        if not shard.is_held_out:
+            codes = shard_codes(folder, shard.name, [u.samples for u in shard.utterances])
+            for u, codes_KF in zip(shard.utterances, codes, strict=True):
+                one = Recorded(u.voice, shard.pcm(u), shard.f0(u), codes_KF)
+                recorded += _TIMES.get(u.voice, 1) * [one]
+    for speaker in crowd.crowd():
+        if speaker.is_scaling and not speaker.is_held_out:
+            for name, spoken in crowd.read_shards(folder / "crowd", speaker):
+                f0 = np.load(folder / "crowd" / f"{name}.f0.npy", mmap_mode="r")
+                codes = shard_codes(folder, name, [said.samples for said, _ in spoken])
+                for (said, pcm_N), codes_KF in zip(spoken, codes, strict=True):
+                    pitch = f0[said.offset // SAMPLES_PER_HOP :][: said.samples // SAMPLES_PER_HOP]
+                    recorded += _TIMES_CROWD * [Recorded(speaker.name, pcm_N, pitch, codes_KF)]
+    return recorded
 
 
 class Trainer:

@@ -7,6 +7,7 @@ Knows teachers and lines; no encoder. A shard's content is a function of its nam
 
 Files of a shard, in the crowd's folder, with <name> = <speaker>-<number>:
     <name>.pcm.npy   int16 [samples] at 22 050 Hz, all utterances one after the other
+    <name>.f0.npy    float32 [samples / 252], pitch as in `data`; of the scalings only, which the codec is trained on
     <name>.jsonl     one utterance a line, as in `data`; written last
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from finetune.tiny.data import f0_track
 from finetune.tiny.lines import mixed
 from finetune.tiny.teachers import Teacher, TeacherError, speak
 
@@ -170,6 +172,10 @@ def _make_shard(folder: Path, number: int, speaker: Speaker) -> None:
         spoken.append(samples)
         offset += len(samples)
     np.save(folder / f"{name}.pcm.npy", np.round(np.concatenate(spoken) * 32_767).astype(np.int16))
+    if speaker.is_scaling:
+        np.save(
+            folder / f"{name}.f0.npy", np.concatenate([f0_track(samples) for samples in spoken])
+        )
     unfinished = folder / f"{name}.part"
     unfinished.write_text("".join(json.dumps(asdict(row)) + "\n" for row in said))
     os.replace(unfinished, folder / f"{name}.jsonl")

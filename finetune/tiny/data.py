@@ -61,10 +61,13 @@ class Shard:
         self._pcm = np.load(f"{stem}.pcm.npy", mmap_mode="r")
         self._f0 = np.load(f"{stem}.f0.npy", mmap_mode="r")
 
+    def pcm(self, utterance: Utterance) -> NDArray[np.int16]:
+        """Mono, whole frames."""
+        return self._pcm[utterance.offset : utterance.offset + utterance.samples]
+
     def samples(self, utterance: Utterance) -> NDArray[np.float32]:
-        """Mono, -1..1, whole frames."""
-        pcm = self._pcm[utterance.offset : utterance.offset + utterance.samples]
-        return pcm.astype(np.float32) / 32_768
+        """The same in -1..1."""
+        return self.pcm(utterance).astype(np.float32) / 32_768
 
     def f0(self, utterance: Utterance) -> NDArray[np.float32]:
         """Hz at the end of every hop, 0 where unvoiced."""

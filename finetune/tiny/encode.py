@@ -100,16 +100,16 @@ def run(folder: Path, *, threads: int = 2) -> None:
     print(figures, flush=True)
 
 
-def corpus_codes(folder: Path) -> list[NDArray[np.int16]]:
-    """The codes [4, frames] of every utterance of the corpus, in the order of `data.shards`.
+def shard_codes(folder: Path, name: str, samples: Sequence[int]) -> list[NDArray[np.int16]]:
+    """The codes [4, frames] of a shard's utterances, which are so many samples long.
 
     Raises `FileNotFoundError` for a shard that was not encoded.
     """
-    codes: list[NDArray[np.int16]] = []
-    for shard in shards(folder / "corpus"):
-        ends = np.cumsum([u.samples // SAMPLES_PER_FRAME for u in shard.utterances])
-        codes += np.split(np.load(folder / "codes" / f"{shard.name}.npy"), ends[:-1], axis=1)
-    return codes
+    ends = np.cumsum([count // SAMPLES_PER_FRAME for count in samples])
+    codes_KT = np.load(folder / "codes" / f"{name}.npy")
+    if codes_KT.shape[1] != ends[-1]:
+        raise ValueError(f"the codes of {name} are of other speech; delete them and encode again")
+    return np.split(codes_KT, ends[:-1], axis=1)
 
 
 def encode_all(
