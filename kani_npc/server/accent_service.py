@@ -2,15 +2,7 @@
 
 import grpc
 
-from kani_npc.server.resources import (
-    from_overrides,
-    given,
-    head,
-    merged,
-    project_of,
-    to_overrides,
-    update_paths,
-)
+from kani_npc.server.resources import Resources, from_overrides, given, head, to_overrides
 from kani_npc.v1 import accent_service_pb2 as pb
 from kani_npc.v1 import accent_service_pb2_grpc as rpc
 from kani_npc.voices.records import AccentRecord
@@ -23,56 +15,35 @@ class AccentService(rpc.AccentServiceServicer):
     """One for all calls."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        self._accents = Resources(registry, AccentRecord, to_accent, from_accent, _WRITABLE)
 
     async def CreateAccent(
         self, request: pb.CreateAccentRequest, context: grpc.aio.ServicerContext
     ) -> pb.CreateAccentResponse:
-        accent = to_accent(given(request, "accent"))
-        made = await self._registry.create(
-            project_of(context), accent, request_id=request.request_id
-        )
-        return pb.CreateAccentResponse(accent=from_accent(made))
+        accent = await self._accents.create(context, given(request, "accent"), request.request_id)
+        return pb.CreateAccentResponse(accent=accent)
 
     async def GetAccent(
         self, request: pb.GetAccentRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetAccentResponse:
-        accent = await self._registry.get(AccentRecord, project_of(context), request.id)
-        return pb.GetAccentResponse(accent=from_accent(accent))
+        return pb.GetAccentResponse(accent=await self._accents.get(context, request.id))
 
     async def ListAccents(
         self, request: pb.ListAccentsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListAccentsResponse:
-        page = await self._registry.list(
-            AccentRecord,
-            project_of(context),
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
-        return pb.ListAccentsResponse(
-            accents=map(from_accent, page.records), next_page_token=page.next_page_token
-        )
+        accents, token = await self._accents.list(context, request)
+        return pb.ListAccentsResponse(accents=accents, next_page_token=token)
 
     async def UpdateAccent(
         self, request: pb.UpdateAccentRequest, context: grpc.aio.ServicerContext
     ) -> pb.UpdateAccentResponse:
-        wanted: pb.Accent = given(request, "accent")
-        paths = update_paths(request.update_mask, wanted, _WRITABLE)
-
-        def change(current: AccentRecord) -> AccentRecord:
-            return to_accent(merged(from_accent(current), wanted, paths))
-
-        accent = await self._registry.update(
-            AccentRecord, project_of(context), wanted.id, change, etag=wanted.etag
-        )
-        return pb.UpdateAccentResponse(accent=from_accent(accent))
+        accent = await self._accents.update(context, given(request, "accent"), request.update_mask)
+        return pb.UpdateAccentResponse(accent=accent)
 
     async def DeleteAccent(
         self, request: pb.DeleteAccentRequest, context: grpc.aio.ServicerContext
     ) -> pb.DeleteAccentResponse:
-        await self._registry.delete(
-            AccentRecord, project_of(context), request.id, etag=request.etag
-        )
+        await self._accents.delete(context, request)
         return pb.DeleteAccentResponse()
 
 

@@ -2,7 +2,7 @@
 
 import grpc
 
-from kani_npc.server.resources import given, head, merged, project_of, update_paths
+from kani_npc.server.resources import Resources, given, head, project_of
 from kani_npc.v1 import lexicon_service_pb2 as pb
 from kani_npc.v1 import lexicon_service_pb2_grpc as rpc
 from kani_npc.voices.records import Lexicon
@@ -15,51 +15,40 @@ class LexiconService(rpc.LexiconServiceServicer):
     """One for all calls."""
 
     def __init__(self, registry: Registry) -> None:
+        self._lexicons = Resources(registry, Lexicon, to_lexicon, from_lexicon, _WRITABLE)
         self._registry = registry
 
     async def CreateLexicon(
         self, request: pb.CreateLexiconRequest, context: grpc.aio.ServicerContext
     ) -> pb.CreateLexiconResponse:
-        lexicon = to_lexicon(given(request, "lexicon"))
-        made = await self._registry.create(
-            project_of(context), lexicon, request_id=request.request_id
+        lexicon = await self._lexicons.create(
+            context, given(request, "lexicon"), request.request_id
         )
-        return pb.CreateLexiconResponse(lexicon=from_lexicon(made))
+        return pb.CreateLexiconResponse(lexicon=lexicon)
 
     async def GetLexicon(
         self, request: pb.GetLexiconRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetLexiconResponse:
-        lexicon = await self._registry.get(Lexicon, project_of(context), request.id)
-        return pb.GetLexiconResponse(lexicon=from_lexicon(lexicon))
+        return pb.GetLexiconResponse(lexicon=await self._lexicons.get(context, request.id))
 
     async def ListLexicons(
         self, request: pb.ListLexiconsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListLexiconsResponse:
-        page = await self._registry.list(
-            Lexicon, project_of(context), page_size=request.page_size, page_token=request.page_token
-        )
-        return pb.ListLexiconsResponse(
-            lexicons=map(from_lexicon, page.records), next_page_token=page.next_page_token
-        )
+        lexicons, token = await self._lexicons.list(context, request)
+        return pb.ListLexiconsResponse(lexicons=lexicons, next_page_token=token)
 
     async def UpdateLexicon(
         self, request: pb.UpdateLexiconRequest, context: grpc.aio.ServicerContext
     ) -> pb.UpdateLexiconResponse:
-        wanted: pb.Lexicon = given(request, "lexicon")
-        paths = update_paths(request.update_mask, wanted, _WRITABLE)
-
-        def change(current: Lexicon) -> Lexicon:
-            return to_lexicon(merged(from_lexicon(current), wanted, paths))
-
-        lexicon = await self._registry.update(
-            Lexicon, project_of(context), wanted.id, change, etag=wanted.etag
+        lexicon = await self._lexicons.update(
+            context, given(request, "lexicon"), request.update_mask
         )
-        return pb.UpdateLexiconResponse(lexicon=from_lexicon(lexicon))
+        return pb.UpdateLexiconResponse(lexicon=lexicon)
 
     async def DeleteLexicon(
         self, request: pb.DeleteLexiconRequest, context: grpc.aio.ServicerContext
     ) -> pb.DeleteLexiconResponse:
-        await self._registry.delete(Lexicon, project_of(context), request.id, etag=request.etag)
+        await self._lexicons.delete(context, request)
         return pb.DeleteLexiconResponse()
 
     async def ListLexiconRevisions(

@@ -5,15 +5,7 @@ from typing import Any
 import grpc
 
 from kani_npc.errors import InvalidRecord
-from kani_npc.server.resources import (
-    from_overrides,
-    given,
-    head,
-    merged,
-    project_of,
-    to_overrides,
-    update_paths,
-)
+from kani_npc.server.resources import Resources, from_overrides, given, head, to_overrides
 from kani_npc.v1 import npc_service_pb2 as pb
 from kani_npc.v1 import npc_service_pb2_grpc as rpc
 from kani_npc.voices.records import Delivery, Npc, SeedPolicy
@@ -35,49 +27,35 @@ class NpcService(rpc.NpcServiceServicer):
     """One for all calls."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        self._npcs = Resources(registry, Npc, to_npc, from_npc, _WRITABLE)
 
     async def CreateNpc(
         self, request: pb.CreateNpcRequest, context: grpc.aio.ServicerContext
     ) -> pb.CreateNpcResponse:
-        npc = to_npc(given(request, "npc"))
-        made = await self._registry.create(project_of(context), npc, request_id=request.request_id)
-        return pb.CreateNpcResponse(npc=from_npc(made))
+        npc = await self._npcs.create(context, given(request, "npc"), request.request_id)
+        return pb.CreateNpcResponse(npc=npc)
 
     async def GetNpc(
         self, request: pb.GetNpcRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetNpcResponse:
-        npc = await self._registry.get(Npc, project_of(context), request.id)
-        return pb.GetNpcResponse(npc=from_npc(npc))
+        return pb.GetNpcResponse(npc=await self._npcs.get(context, request.id))
 
     async def ListNpcs(
         self, request: pb.ListNpcsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListNpcsResponse:
-        page = await self._registry.list(
-            Npc, project_of(context), page_size=request.page_size, page_token=request.page_token
-        )
-        return pb.ListNpcsResponse(
-            npcs=map(from_npc, page.records), next_page_token=page.next_page_token
-        )
+        npcs, token = await self._npcs.list(context, request)
+        return pb.ListNpcsResponse(npcs=npcs, next_page_token=token)
 
     async def UpdateNpc(
         self, request: pb.UpdateNpcRequest, context: grpc.aio.ServicerContext
     ) -> pb.UpdateNpcResponse:
-        wanted: pb.Npc = given(request, "npc")
-        paths = update_paths(request.update_mask, wanted, _WRITABLE)
-
-        def change(current: Npc) -> Npc:
-            return to_npc(merged(from_npc(current), wanted, paths))
-
-        npc = await self._registry.update(
-            Npc, project_of(context), wanted.id, change, etag=wanted.etag
-        )
-        return pb.UpdateNpcResponse(npc=from_npc(npc))
+        npc = await self._npcs.update(context, given(request, "npc"), request.update_mask)
+        return pb.UpdateNpcResponse(npc=npc)
 
     async def DeleteNpc(
         self, request: pb.DeleteNpcRequest, context: grpc.aio.ServicerContext
     ) -> pb.DeleteNpcResponse:
-        await self._registry.delete(Npc, project_of(context), request.id, etag=request.etag)
+        await self._npcs.delete(context, request)
         return pb.DeleteNpcResponse()
 
 

@@ -1,12 +1,13 @@
-"""What the services of voices, NPCs, accents and lexicons share: projects, times, update masks, sampling.
+"""What the services of voices, NPCs, accents and lexicons share: projects, times, update masks, sampling, and the five
+methods that each of them has.
 
 The border, as `convert` is for speech: what a request holds is checked here, with our errors. Knows no store.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -16,14 +17,26 @@ from kani_npc.errors import InvalidRecord
 from kani_npc.v1 import sampling_pb2
 from kani_npc.voices.names import DEFAULT_PROJECT, check_project
 from kani_npc.voices.records import Record, SamplingOverrides
+from kani_npc.voices.registry import Registry
 
 M = TypeVar("M", bound=Message)
+R = TypeVar("R", bound=Record)
 
 PROJECT_KEY = "kani-project"  # of the metadata
 
 
 class HasMetadata(Protocol):
     def invocation_metadata(self) -> Any: ...
+
+
+class PageRequest(Protocol):
+    page_size: int
+    page_token: str
+
+
+class DeleteRequest(Protocol):
+    id: str
+    etag: str
 
 
 def project_of(context: HasMetadata) -> str:
@@ -104,3 +117,58 @@ def to_overrides(message: sampling_pb2.Sampling) -> SamplingOverrides:
 def from_overrides(overrides: SamplingOverrides) -> sampling_pb2.Sampling:
     values = {f.name: getattr(overrides, f.name) for f in fields(overrides)}
     return sampling_pb2.Sampling(**{k: v for k, v in values.items() if v is not None})
+
+
+class Resources(Generic[R, M]):
+    """The methods that every kind of resource has, said once: `kind` in the registry, `M` on the wire.
+
+    They raise what `Registry`'s do, and `InvalidRecord` for what a message cannot say.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        kind: type[R],
+        to_record: Callable[[M], R],
+        from_record: Callable[[R], M],
+        writable: Collection[str],
+    ) -> None:
+        self._registry = registry
+        self._kind = kind
+        self._to_record = to_record
+        self._from_record = from_record
+        self._writable = writable
+
+    async def create(self, context: HasMetadata, message: M, request_id: str) -> M:
+        made = await self._registry.create(
+            project_of(context), self._to_record(message), request_id=request_id
+        )
+        return self._from_record(made)
+
+    async def get(self, context: HasMetadata, id: str) -> M:
+        return self._from_record(await self._registry.get(self._kind, project_of(context), id))
+
+    async def list(self, context: HasMetadata, request: PageRequest) -> tuple[list[M], str]:
+        """A page, and the token of the next."""
+        page = await self._registry.list(
+            self._kind,
+            project_of(context),
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return [self._from_record(record) for record in page.records], page.next_page_token
+
+    async def update(self, context: HasMetadata, wanted: Any, mask: FieldMask) -> M:
+        """`wanted` has the resource's id and, if it is to be looked at, its etag."""
+        paths = update_paths(mask, wanted, self._writable)
+
+        def change(current: R) -> R:
+            return self._to_record(merged(self._from_record(current), wanted, paths))
+
+        changed = await self._registry.update(
+            self._kind, project_of(context), wanted.id, change, etag=wanted.etag
+        )
+        return self._from_record(changed)
+
+    async def delete(self, context: HasMetadata, request: DeleteRequest) -> None:
+        await self._registry.delete(self._kind, project_of(context), request.id, etag=request.etag)

@@ -13,7 +13,8 @@ from kani_npc.errors import SettingsError
 from kani_npc.server import calls
 from kani_npc.server.app import SERVICE, server
 from kani_npc.v1 import speech_service_pb2 as pb
-from tests.server.conftest import SETTINGS, some_voices
+from tests.server.conftest import SETTINGS
+from tests.support.serving import builtin_voices
 from tests.support.sine import SAMPLES_PER_FRAME, SineSynthesizer
 
 FRAME_S = 0.08
@@ -68,8 +69,10 @@ async def test_a_client_that_vanishes_frees_its_slot(start):
     speech = service.client.synthesize(LONG)
     async for _ in speech:
         break
+    assert service.sine.active == 1
     await service.client.close()
     await until(lambda: service.sine.active == 0)
+    assert service.sine.frames_made < len(LONG)  # the line was not said to its end
 
 
 async def test_a_line_cancelled_in_the_queue_is_never_begun(start):
@@ -119,6 +122,7 @@ async def test_a_client_that_never_reads_is_given_up_in_the_end(start, monkeypat
     async with asyncio.timeout(5):
         while b"nobody read this stream" not in received:
             received += await reader.read(2**16)
+    assert service.sine.frames_made < len(LONG)
     writer.close()
 
 
@@ -166,7 +170,7 @@ async def test_health_is_serving_for_the_process_and_the_service(service):
 
 async def test_draining_finishes_the_running_line_refuses_new_ones_and_tells_health():
     sine = SineSynthesizer(speed=4.0)
-    running = server(sine, some_voices(), SETTINGS)
+    running = server(sine, builtin_voices(), SETTINGS)
     address = await running.__aenter__()
     async with grpc.aio.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -192,7 +196,7 @@ async def test_draining_finishes_the_running_line_refuses_new_ones_and_tells_hea
 async def test_draining_ends_what_takes_too_long():
     sine = SineSynthesizer(speed=1.0)
     settings = ServeSettings(address="127.0.0.1:0", drain_s=0.2)
-    running = server(sine, some_voices(), settings)
+    running = server(sine, builtin_voices(), settings)
     async with Client(await running.__aenter__(), timeout_s=10) as client:
         audio = aiter(client.synthesize(LONG))
         await anext(audio)
@@ -210,6 +214,6 @@ async def test_an_address_that_cannot_be_had_is_one_clear_line(listening):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}" if listening else "192.0.2.1:50051"
         with pytest.raises(SettingsError, match=address) as caught:
-            async with server(SineSynthesizer(), some_voices(), ServeSettings(address=address)):
+            async with server(SineSynthesizer(), builtin_voices(), ServeSettings(address=address)):
                 pass
     assert "\n" not in str(caught.value)

@@ -349,6 +349,7 @@ async def test_a_revocation_between_casting_and_speaking_is_not_missed(registry:
     stopped: list[KaniError] = []
     with registry.speaking(cast, stopped.append):
         await eventually(lambda: stopped)
+    assert [type(error) for error in stopped] == [ConsentRevoked]
 
 
 @pytest.mark.redis
@@ -395,6 +396,7 @@ async def test_a_revocation_that_a_server_could_not_hear_stops_its_lines_when_it
         await Records(store).revoke(P, "guard")
         await store.close()
         await eventually(lambda: stopped)
+        assert [type(error) for error in stopped] == [ConsentRevoked]
 
 
 class Scripted:
