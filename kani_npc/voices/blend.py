@@ -14,6 +14,7 @@ from kani_npc.voices.records import Parent, VoiceRecord
 MAX_VOICES = 16
 _STEPS = 100  # a handful is enough for voices on one side of the sphere
 _CLOSE = 1e-10
+_AND = " AND "
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Blended:
     embedding: SpeakerEmbedding
     parents: tuple[Parent, ...]  # weights sum to 1
     tag: str | None  # of the weightiest
+    licence: str  # all of them, as SPDX joins licences that hold together
 
 
 def blend(shares: Sequence[tuple[VoiceRecord, float]]) -> Blended:
@@ -60,7 +62,26 @@ def blend(shares: Sequence[tuple[VoiceRecord, float]]) -> Blended:
         SpeakerEmbedding(vector=mean.astype(np.float32), space=spaces[0]),
         _parents([(voice, float(w)) for (voice, _), w in zip(shares, weights, strict=True)]),
         weightiest.tag,
+        join_licences(*(voice.licence for voice, _ in shares)),
     )
+
+
+def join_licences(*licences: str) -> str:
+    """Those that hold together, each once and in order: "CC-BY-4.0 AND Apache-2.0". Alternatives stand in brackets."""
+    return _AND.join(dict.fromkeys(one for licence in licences for one in _terms(licence.strip())))
+
+
+def _terms(licence: str) -> list[str]:
+    """What a licence expression joins by AND, outside of brackets."""
+    terms, start, depth = [], 0, 0
+    for at, sign in enumerate(licence):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0 and licence.startswith(" OR ", at):
+            return [f"({licence})"]  # AND would bind more tightly
+        if depth == 0 and licence.startswith(_AND, at):
+            terms.append(licence[start:at].strip())
+            start = at + len(_AND)
+    return [term for term in (*terms, licence[start:].strip()) if term]
 
 
 def _karcher_mean(points_ND: NDArray[np.float64], weights_N: NDArray[np.float64]) -> NDArray:

@@ -99,7 +99,7 @@ class VoiceRecord(Record):
             object.__setattr__(self, "embedding", checked_embedding(self.embedding))
         if self.tag is not None:
             _check_tag(self.tag)
-        _check_length(self.licence, 200, "licence")
+        _check_length(self.licence, 4000, "licence")  # a blend has those of sixteen voices
         for parent in self.parents:
             VoiceRef.parse(parent.voice, field="parents.voice")
         for name in ("lora", "codec_delta"):

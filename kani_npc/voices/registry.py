@@ -31,7 +31,7 @@ from kani_npc.errors import (
     TagUnknown,
 )
 from kani_npc.speech import AccentPreset, ModelInfo, Sampling, Voice
-from kani_npc.voices.blend import blend
+from kani_npc.voices.blend import blend, join_licences
 from kani_npc.voices.builtin import BuiltinVoices
 from kani_npc.voices.cache import ReadCache
 from kani_npc.voices.consent import Consent
@@ -271,7 +271,8 @@ class Registry:
         """Creates `record` with the sound of several voices, (id or id@revision, weight) each. See `blend.py`.
 
         A record without a consent of its own may speak while all of those may; without a tag it takes that of the
-        weightiest. Raises what `create` does, `InvalidRecord` and `SpaceMismatch` for what cannot be blended.
+        weightiest. Its licence is its own and theirs together. Raises what `create` does, `InvalidRecord` and
+        `SpaceMismatch` for what cannot be blended.
         """
         voices = [await self._speaker(project, VoiceRef.parse(name)) for name, _ in shares]
         blended = blend(
@@ -282,6 +283,7 @@ class Registry:
             embedding=blended.embedding,
             parents=blended.parents,
             tag=record.tag or blended.tag,
+            licence=join_licences(record.licence, blended.licence),
             source=VoiceSource.BLENDED,
         )
         return await self.create(project, record, request_id=request_id)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kani_npc.errors import InvalidRecord, SpaceMismatch
 from kani_npc.speech import SpeakerEmbedding
-from kani_npc.voices.blend import blend
+from kani_npc.voices.blend import blend, join_licences
 from kani_npc.voices.records import Parent, VoiceRecord
 from tests.support.voices import embedding, voice
 
@@ -71,3 +71,27 @@ def test_what_has_no_middle_is_refused() -> None:
 def test_weights_that_mean_nothing_are_refused(wrong: list[float]) -> None:
     with pytest.raises(InvalidRecord):
         blend([(at(n), weight) for n, weight in enumerate(wrong)])
+
+
+def test_a_blend_has_the_licences_of_all_that_has_a_share() -> None:
+    licences = ("CC-BY-4.0", "Apache-2.0", "CC-BY-4.0", "", "MIT")
+    shares = [
+        (replace(at(n), licence=licence), float(n != 4)) for n, licence in enumerate(licences)
+    ]
+    assert blend(shares).licence == "CC-BY-4.0 AND Apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("licences", "together"),
+    [
+        (["", ""], ""),
+        (["", "MIT"], "MIT"),
+        (["MIT", "MIT"], "MIT"),
+        (["MIT AND CC0-1.0", "CC0-1.0 AND ISC"], "MIT AND CC0-1.0 AND ISC"),
+        (["MIT OR ISC", "CC0-1.0"], "(MIT OR ISC) AND CC0-1.0"),
+        (["(MIT OR ISC) AND CC0-1.0", "MIT OR ISC"], "(MIT OR ISC) AND CC0-1.0"),
+        (["a studio's own terms; ask)", "MIT"], "a studio's own terms; ask) AND MIT"),
+    ],
+)
+def test_licences_hold_together_each_once(licences: list[str], together: str) -> None:
+    assert join_licences(*licences) == together

@@ -166,10 +166,11 @@ async def test_a_revoked_voice_is_silent_in_all_its_revisions(registry: Registry
 
 
 async def test_a_blend_may_speak_while_its_parents_may(registry: Registry) -> None:
-    await registry.create(P, voice("one", 1, consent=granted()))
+    await registry.create(P, voice("one", 1, consent=granted(), licence="CC-BY-4.0"))
     await registry.create(P, voice("two", 2, tag="en_scou"))
-    blank = VoiceRecord(id="mix")
+    blank = VoiceRecord(id="mix", licence="MIT")
     mix = await registry.blend(P, blank, [("one", 1.0), ("two@1", 3.0), ("mara", 1.0)])
+    assert mix.licence == "MIT AND CC-BY-4.0"
     assert mix.tag == "en_scou" and [p.voice for p in mix.parents] == ["one@1", "two@1", "mara@1"]
     assert (await registry.cast(P, voice="mix")).permission.rests_on == {"mix", "one", "two"}
     again = await registry.blend(P, replace(blank, id="again"), [("mix", 1.0), ("one", 1.0)])
