@@ -127,12 +127,12 @@ class Shaper(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, mean_M: Tensor, scale_M: Tensor) -> None:
+    def __init__(self, mean_M: Tensor, scale_M: Tensor, units: int = UNITS) -> None:
         super().__init__()
         self.register_buffer("mean", mean_M)
         self.register_buffer("scale", scale_M)
-        self.gru = nn.GRU(NUM_MELS, UNITS, batch_first=True)
-        self.head = nn.Linear(UNITS, len(VISEMES))
+        self.gru = nn.GRU(NUM_MELS, units, batch_first=True)
+        self.head = nn.Linear(units, len(VISEMES))
 
     def forward(self, mels_BHM: Tensor) -> Tensor:
         """Scores [B, H, V]."""
