@@ -1,0 +1,177 @@
+"""`python -m benchmarks.readme`: writes README's figures from the newest results; with `--check` says whether they are.
+
+So no figure in README was typed by hand, and none outlives the file it came from.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.worker import ROOT
+
+BEGIN, END = "<!-- figures: written by python -m benchmarks.readme -->", "<!-- end of figures -->"
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description="README.")
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    readme = README.read_text(encoding="utf-8")
+    head, _, rest = readme.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    wanted = f"{head}{BEGIN}\n\n{figures(RESULTS)}\n{END}{tail}"
+    if arguments.check:
+        if readme != wanted:
+            print("README.md's figures are not those of benchmarks/results", file=sys.stderr)
+        return int(readme != wanted)
+    README.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+def figures(results: Path) -> str:
+    """The section's Markdown."""
+    return "\n".join(_sections({name: _newest(results, name) for name in _NAMES}))
+
+
+_NAMES = ("all", "frames", "codec-step", "soak")
+
+
+def _newest(results: Path, name: str) -> dict[str, Any] | None:
+    """The last result of that name. Names begin with a date, so their order is that of time."""
+    paths = sorted(results.glob(f"????-??-??-{name}.json"))
+    return json.loads(paths[-1].read_text(encoding="utf-8")) if paths else None
+
+
+def _sections(found: dict[str, dict[str, Any] | None]) -> Iterator[str]:
+    if result := found["all"]:
+        yield from _conditions(result)
+        if "speech" in result:
+            yield from _speech(result["speech"])
+        if "load_test" in result:
+            yield from _load(result["load_test"])
+        if "decode" in result:
+            yield from _decode(result["decode"])
+    if result := found["codec-step"]:
+        yield from _codec(result["codec_step"])
+    if result := found["soak"]:
+        yield from _soak(result)
+
+
+def _conditions(result: dict[str, Any]) -> Iterator[str]:
+    machine, calibration = result["machine"], result["calibration"]
+    reads = sorted(calibration[when]["memory_read_gb_s"] for when in ("before", "after"))
+    yield (
+        f"{machine['cores']} cores of {machine['cpu']}, torch {machine['torch']}, {result['date'][:10]}; load "
+        f"{result['load']['before']} before and {result['load']['after']} after, memory read at {reads[0]:.0f} to "
+        f"{reads[1]:.0f} GB/s. Take ratios from these rather than digits: others use this machine too. No GPU "
+        "was at hand."
+    )
+    yield ""
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def _speech(speech: dict[str, Any]) -> Iterator[str]:
+    rows = speech["rows"]
+    yield from _table(
+        [f"`{speech['model']}` through gRPC", *(f"{row['streams']} at once" for row in rows)],
+        [
+            [
+                "first audio at the client, median",
+                *(f"{row['first_audio_ms']:.0f} ms" for row in rows),
+            ],
+            ["real-time factor of a line", *(f"{row['real_time_factor']:.2f}" for row in rows)],
+            [
+                "wall seconds for a second of sound",
+                *(f"{row['wall_s_per_audio_s']:.2f}" for row in rows),
+            ],
+        ],
+    )
+
+
+def _load(load: dict[str, Any]) -> Iterator[str]:
+    def triple(row: dict[str, Any], what: str) -> str:
+        values = row[what]
+        return "-" if values is None else " / ".join(f"{values[f'p{p}']:.0f}" for p in (50, 95, 99))
+
+    yield from _table(
+        [
+            f"`{load['model']}`, listeners in real time",
+            "loop",
+            "first audio ms, p50 / p95 / p99",
+            "lines without a gap",
+            "between packets ms, p50 / p95 / p99",
+            "server, cores",
+        ],
+        [
+            [
+                str(row["streams"]),
+                row["loop"],
+                triple(row, "first_audio_ms"),
+                "-" if row["gap_free_share"] is None else f"{row['gap_free_share']:.1%}",
+                triple(row, "between_packets_ms"),
+                str(row["server_cpu_cores"]),
+            ]
+            for row in load["rows"]
+        ],
+    )
+    cancel = load["cancel_to_free_ms"]
+    yield f"From hanging up to a free slot: {cancel['p50']:.0f} ms (p95 {cancel['p95']:.0f}).\n"
+
+
+def _decode(decode: dict[str, Any]) -> Iterator[str]:
+    yield from _table(
+        ["full size, random weights", "dtype", "tokens/s", "real-time factor of the model alone"],
+        [
+            [
+                row["who"],
+                row["dtype"],
+                f"{row['tokens_per_s']:.1f}",
+                f"{row['lm_real_time_factor']:.2f}",
+            ]
+            for row in decode["rows"]
+        ],
+    )
+
+
+def _codec(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield from _table(
+        ["full-size codec, one step", "streams x frames", "ms", "real-time factor a stream", "SNR"],
+        [
+            [
+                row["dtype"],
+                f"{row['streams']} x {row['frames']}",
+                f"{row['step_ms']:.0f}",
+                f"{row['real_time_factor_per_stream']:.2f}",
+                "" if row["snr_db"] is None else f"{row['snr_db']:.0f} dB",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _soak(result: dict[str, Any]) -> Iterator[str]:
+    soak = result["soak"]
+    slopes = soak["per_hour"]
+    yield (
+        f"Soak, {result['date'][:10]}: {soak['seconds'] / 60:.0f} minutes of {soak['visitors']} clients on "
+        f"{soak['slots']} slots, {sum(soak['outcomes'].values())} calls of all kinds; {soak['compared_audio_s']:.0f} s "
+        f"of sound were what the same line is alone, bit for bit; {len(soak['faults'])} faults; memory "
+        f"{slopes['memory_mb']:+.0f} MB an hour, threads {slopes['threads']:+.1f}, "
+        f"open files {slopes['open_files']:+.1f}.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
