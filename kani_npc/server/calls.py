@@ -5,8 +5,9 @@ Knows no RPC by name. Health and reflection pass by.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,9 +26,16 @@ PACKAGE = "/kani_npc."
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_UPLOAD_BYTES = 32 * 2**20 + MAX_REQUEST_BYTES  # the file, and what is said of it
 UPLOADS = ("/EnrollVoice", "/ImportVoice")
+OF_RUNNING_LINES = (
+    "/AppendText",
+    "/Interrupt",
+)  # which may end in good order while the server drains
 # A game may be paused in the middle of a line. Longer than this, its listener is gone and only its connection is left,
 # which answers pings for ever: its sound would stay in memory as long.
 MAX_STALL_S = 300.0
+
+
+Begun = Callable[[grpc.aio.ServicerContext], AbstractAsyncContextManager[None]]
 
 
 def most_bytes(method: str) -> int:
@@ -58,37 +66,26 @@ class Calls(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(PACKAGE):
             return handler
-        most = most_bytes(handler_call_details.method)
-        if handler.unary_stream:
-            wrap, call = grpc.unary_stream_rpc_method_handler, self._unary_stream(handler, most)
+        method = handler_call_details.method
+        most = most_bytes(method)
+        begun = partial(self._call, drains=not method.endswith(OF_RUNNING_LINES))
+        if handler.stream_stream:
+            wrap, call = grpc.stream_stream_rpc_method_handler, _stream_stream(handler, most, begun)
+        elif handler.unary_stream:
+            wrap, call = grpc.unary_stream_rpc_method_handler, _unary_stream(handler, most, begun)
         else:
-            wrap, call = grpc.unary_unary_rpc_method_handler, self._unary_unary(handler, most)
+            wrap, call = grpc.unary_unary_rpc_method_handler, _unary_unary(handler, most, begun)
         # No request deserializer: the call parses for itself, where a failure can be answered.
         return wrap(call, response_serializer=handler.response_serializer)
 
-    def _unary_stream(self, handler: Any, most: int) -> Any:
-        async def call(data: bytes, context: grpc.aio.ServicerContext) -> None:
-            async with self._call(context):
-                responses = handler.unary_stream(_parse(handler, data, most), context)
-                async with aclosing(responses):
-                    async for response in responses:
-                        await _write(response, context)
-
-        return call
-
-    def _unary_unary(self, handler: Any, most: int) -> Any:
-        async def call(data: bytes, context: grpc.aio.ServicerContext) -> Message | None:
-            async with self._call(context):
-                return await handler.unary_unary(_parse(handler, data, most), context)
-
-        return call
-
     @asynccontextmanager
-    async def _call(self, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+    async def _call(
+        self, context: grpc.aio.ServicerContext, *, drains: bool
+    ) -> AsyncIterator[None]:
         self._running += 1
         self._idle.clear()
         try:
-            if self._draining:
+            if self._draining and drains:
                 raise EngineClosed("the server is shutting down; connect again in a moment")
             yield
         except Exception as error:
@@ -100,6 +97,36 @@ class Calls(grpc.aio.ServerInterceptor):
                 self._idle.set()
 
 
+def _stream_stream(handler: Any, most: int, begun: Begun) -> Any:
+    async def call(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        async with begun(context), aclosing(_parsed(handler, data, most)) as requests:
+            await _write_all(handler.stream_stream(requests, context), context)
+
+    return call
+
+
+def _unary_stream(handler: Any, most: int, begun: Begun) -> Any:
+    async def call(data: bytes, context: grpc.aio.ServicerContext) -> None:
+        async with begun(context):
+            await _write_all(handler.unary_stream(_parse(handler, data, most), context), context)
+
+    return call
+
+
+def _unary_unary(handler: Any, most: int, begun: Begun) -> Any:
+    async def call(data: bytes, context: grpc.aio.ServicerContext) -> Message | None:
+        async with begun(context):
+            return await handler.unary_unary(_parse(handler, data, most), context)
+
+    return call
+
+
+async def _write_all(responses: AsyncGenerator[Message], context: grpc.aio.ServicerContext) -> None:
+    async with aclosing(responses):
+        async for response in responses:
+            await _write(response, context)
+
+
 async def _write(response: Message, context: grpc.aio.ServicerContext) -> None:
     """Comes back when the transport has accepted it."""
     try:
@@ -109,6 +136,11 @@ async def _write(response: Message, context: grpc.aio.ServicerContext) -> None:
         raise ListenerStalled(
             f"nobody read this stream for {MAX_STALL_S:.0f} s; say the line again when somebody listens"
         ) from None
+
+
+async def _parsed(handler: Any, stream: AsyncIterator[bytes], most: int) -> AsyncGenerator[Message]:
+    async for data in stream:
+        yield _parse(handler, data, most)
 
 
 def _parse(handler: Any, data: bytes, most: int) -> Message:

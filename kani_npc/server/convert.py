@@ -6,14 +6,16 @@ The border: what a request holds is checked here, with our errors, and nowhere a
 import hashlib
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from kani_npc import __version__
 from kani_npc.audio import OggOpusStream, StreamResampler, to_float, to_int16, to_mulaw
 from kani_npc.engine.synthesizer import EngineLoad
-from kani_npc.errors import InvalidUtterance
+from kani_npc.errors import InvalidRecord, InvalidUtterance
 from kani_npc.server.delivery import Finisher
+from kani_npc.server.written import Fragment
 from kani_npc.speech import (
     MAX_SEED,
     AccentPreset,
@@ -28,7 +30,7 @@ from kani_npc.speech import (
     SpeechEvent,
     Utterance,
 )
-from kani_npc.text.clean import clean
+from kani_npc.text.clean import clean, plain
 from kani_npc.text.lexicon import respell
 from kani_npc.text.limits import MAX_SPEECH_S, check_length
 from kani_npc.v1 import audio_pb2, sampling_pb2
@@ -74,13 +76,23 @@ _FINISH_REASONS = {
 
 
 def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> Utterance:
-    """What is to be said, by whom the registry found. Raises `InvalidUtterance`."""
-    text = clean(request.text)
+    """What is to be said, by whom the registry found. Raises `InvalidUtterance`.
+
+    Where the request leaves its text open, what it has of it is no more than the start: the utterance has none.
+    """
+    text = plain(request.text) if request.open_text else clean(request.text)
+    check_length(text)
     if request.vary and request.HasField("seed"):
         raise InvalidUtterance("vary draws a seed; set one of vary and seed", field="vary")
+    if request.start_within_ms < 0:
+        raise InvalidUtterance("start_within_ms must not be negative", field="start_within_ms")
+    spoken = "" if request.open_text else text
+    if spoken and cast.lexicon:
+        spoken = clean(respelled(text, cast.lexicon))
+        check_length(spoken)
     return Utterance(
         id=uuid.uuid4().hex,
-        text=_respelled(text, cast.lexicon),
+        text=spoken,
         voice=cast.voice,
         accent=cast.accent,
         sampling=_sampling(request.sampling, cast.sampling, info),
@@ -88,16 +100,61 @@ def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> 
         seed=_seed(request, text, cast),
         priority=_named(_PRIORITIES, request.priority, "priority"),
         pace=_named(_PACES, request.pace, "pace"),
+        start_within_s=request.start_within_ms / 1000 or None,
+        pause_s=cast.delivery.pause_ms / 1000,
     )
 
 
-def _respelled(text: str, lexicon: Lexicon | None) -> str:
-    check_length(text)
-    if lexicon is None:
-        return text
-    respelled = clean(respell(text, lexicon.entries))
-    check_length(respelled)
-    return respelled
+def respelled(text: str, lexicon: Lexicon | None) -> str:
+    """Clean text, or part of one, as the project wants it said; clean again."""
+    return text if lexicon is None else plain(respell(text, lexicon.entries))
+
+
+def to_turn(request: pb.SynthesizeRequest) -> int:
+    """Its place among the lines of its NPC; 0 for none. Raises `InvalidUtterance`."""
+    if request.turn < 0 or (request.turn and not request.npc):
+        raise InvalidUtterance("turn numbers the lines of an npc, from 1 on", field="turn")
+    return request.turn
+
+
+async def to_config(
+    requests: AsyncIterator[pb.StreamingSynthesizeRequest],
+) -> pb.SynthesizeRequest:
+    """What a stream begins with, its text left open. Raises `InvalidUtterance`."""
+    async for request in requests:
+        if request.HasField("config"):
+            request.config.open_text = True
+            return request.config
+        break
+    raise InvalidUtterance("a stream begins with its config", field="config")
+
+
+def to_piece(request: pb.StreamingSynthesizeRequest) -> Fragment:
+    """What follows it. Raises `InvalidUtterance`."""
+    if not request.HasField("piece"):
+        raise InvalidUtterance("after its config, a stream has pieces only", field="piece")
+    return to_fragment(request.piece)
+
+
+def to_streaming(response: pb.SynthesizeResponse) -> pb.StreamingSynthesizeResponse:
+    """The same event."""
+    event = response.WhichOneof("event")
+    assert event is not None
+    return pb.StreamingSynthesizeResponse(**{event: getattr(response, event)})
+
+
+def to_fragment(piece: pb.TextPiece) -> Fragment:
+    return Fragment(piece.text, flush=piece.flush, close=piece.close)
+
+
+@contextmanager
+def within(field: str) -> Iterator[None]:
+    """What is at fault in a part of a request is at fault in the request."""
+    try:
+        yield
+    except (InvalidUtterance, InvalidRecord) as wrong:
+        wrong.field = f"{field}.{wrong.field}"
+        raise
 
 
 def _seed(request: pb.SynthesizeRequest, text: str, cast: Cast) -> int:
@@ -184,18 +241,13 @@ class SpeechWriter:
         if is_last and self._opus:
             yield from self._pages(self._opus, self._opus.flush())
 
-    @property
-    def sent_s(self) -> float:
-        """Seconds of sound that were written so far."""
-        return self.total_samples / self.sample_rate_hz
-
     def end(
-        self, finished: Finished, elapsed_ms: float, first_audio_ms: float
+        self, finished: Finished, samples_sent: int, elapsed_ms: float, first_audio_ms: float
     ) -> pb.SynthesizeResponse:
         return pb.SynthesizeResponse(
             end=pb.SpeechEnd(
                 finish_reason=_FINISH_REASONS[finished.reason],
-                total_samples=self.total_samples,
+                total_samples=samples_sent,
                 elapsed_ms=elapsed_ms,
                 compute_ms=finished.compute_ms,
                 queued_ms=finished.queued_ms,

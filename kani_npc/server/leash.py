@@ -20,6 +20,14 @@ class Leash:
         self._reason: Exception | None = None
         self._scope: asyncio.Timeout | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        return self._scope is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._reason is not None
+
     def stop(self, reason: Exception) -> None:
         """`wait` raises `reason` from now on, now if it is waiting."""
         self._reason = reason
@@ -28,8 +36,11 @@ class Leash:
 
     async def wait(self, what: Awaitable[T]) -> T:
         """What `what` gives. Raises the reason to stop, having cancelled it; and whatever it raises."""
+        if self._reason is not None:
+            asyncio.ensure_future(what).cancel()  # unbegun
+            raise self._reason
         try:
-            async with asyncio.timeout(0.0 if self._reason else None) as self._scope:
+            async with asyncio.timeout(None) as self._scope:
                 return await what
         except TimeoutError:
             if self._reason is None:

@@ -11,7 +11,7 @@ from kani_npc.errors import InvalidUtterance
 from kani_npc.text.limits import MAX_CHARACTERS, check_length
 
 # Above this, even a text that is mostly emoji and blanks is refused unread.
-_MAX_RAW_CHARACTERS = 16 * MAX_CHARACTERS
+_MAX_RAW_CHARACTERS = 4 * MAX_CHARACTERS
 
 _FOLDED = str.maketrans(
     {
@@ -41,12 +41,17 @@ def clean(text: str) -> str:
     if len(text) > _MAX_RAW_CHARACTERS:
         check_length(text)
     text = plain(text)
-    if not any(c.isalnum() for c in text):
+    if not is_speakable(text):
         raise InvalidUtterance(
             "the text has nothing to speak: no letter and no digit is left without blanks, signs and emoji",
             field="text",
         )
     return text
+
+
+def is_speakable(text: str) -> bool:
+    """Whether it has a letter or a digit."""
+    return any(c.isalnum() for c in text)
 
 
 def plain(text: str) -> str:

@@ -1,17 +1,15 @@
-"""How long one line may be, in seconds of speech and in characters."""
+"""How long a text may be, and how long what is said in one go, in seconds of speech and in characters."""
 
 from kani_npc.errors import InvalidUtterance
 
-MAX_SPEECH_S = 40  # what the published model was trained up to (its data was filtered to 40 s)
-CHARACTERS_PER_S = 15  # of English speech, as the published servers estimate it
-MAX_CHARACTERS = MAX_SPEECH_S * CHARACTERS_PER_S
+MAX_SPEECH_S = 40  # in one go: the published model's data was filtered to 40 s
+MAX_CHARACTERS = 20_000  # of a text, about 22 minutes of English; it is said in `pieces`
 
 
-def check_length(text: str) -> None:
-    """Raises `InvalidUtterance` for text that would take longer than `MAX_SPEECH_S` to say."""
+def check_length(text: str, *, field: str = "text") -> None:
+    """Raises `InvalidUtterance` for a text of more than `MAX_CHARACTERS`."""
     if len(text) > MAX_CHARACTERS:
         raise InvalidUtterance(
-            f"the text is {len(text)} characters, about {len(text) / CHARACTERS_PER_S:.0f} s of speech; one line may "
-            f"have {MAX_CHARACTERS} characters, about {MAX_SPEECH_S} s; split it into shorter lines",
-            field="text",
+            f"the text is {len(text)} characters; one line may have {MAX_CHARACTERS}; say it as several lines",
+            field=field,
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import sentencex
 
-from kani_npc.text.clean import plain
+from kani_npc.text.clean import is_speakable, plain
 
 # In characters of text, of which English has about 15 in a second of speech.
 SHORT = (
@@ -120,11 +120,11 @@ class _Cutter:
     def _next_sentence(self) -> int | None:
         """Where in the words a sentence begins that the last one shows to have begun."""
         words = self._words
-        if not _is_speakable(words[-1]):
+        if not is_speakable(words[-1]):
             return None
         # Behind the speakable word before: signs may stand between.
         first = len(words) - 1
-        while first > self._sentence and not _is_speakable(words[first - 1]):
+        while first > self._sentence and not is_speakable(words[first - 1]):
             first -= 1
         if not any(_ends_with(w, _SENTENCE_MARKS) for w in words[max(0, first - 1) : -1]):
             return None
@@ -172,17 +172,13 @@ class _Cutter:
     def _piece(self, num_words: int) -> Iterator[str]:
         piece, self._words = " ".join(self._words[:num_words]), self._words[num_words:]
         self._sentence = max(0, self._sentence - num_words)
-        if _is_speakable(piece):
+        if is_speakable(piece):
             self._has_begun = True
             yield piece
 
 
 def _length(words: list[str]) -> int:
     return sum(map(len, words)) + len(words) - 1
-
-
-def _is_speakable(word: str) -> bool:
-    return any(c.isalnum() for c in word)
 
 
 def _ends_with(word: str, marks: str) -> bool:

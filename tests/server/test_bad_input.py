@@ -51,7 +51,7 @@ UNSPEAKABLE = {
     "emoji only": (say("\U0001f600\U0001f44d\u200d"), "text"),
     "control characters only": (say("\x00\x07\x1b\x7f"), "text"),
     "signs only": (say("?!... --"), "text"),
-    "longer than 40 s": (say("Halt! " * 300), "text"),
+    "20,001 characters of text": (say("Halt! " * 3_333 + "No."), "text"),
     "60 kB of text": (say("a" * 60_000), "text"),
     "60 kB of blanks": (say(" " * 60_000), "text"),
     "unknown encoding": (sound(encoding=17), "audio.encoding"),
@@ -69,6 +69,8 @@ UNSPEAKABLE = {
     "seed and vary": (say(seed=1, vary=True), "vary"),
     "unknown priority": (say(priority=99), "priority"),
     "unknown pace": (say(pace=99), "pace"),
+    "a turn of nobody": (say(turn=1), "turn"),
+    "negative start_within_ms": (say(start_within_ms=-1), "start_within_ms"),
 }
 
 
@@ -146,7 +148,7 @@ async def test_bytes_that_are_no_request_are_refused(service, data):
 async def test_what_nobody_foresaw_is_internal_with_an_id_and_no_word_of_the_line(
     service, monkeypatch, caplog
 ):
-    def broken(utterance):
+    def broken(utterance, more=None):
         raise ValueError(f"cannot say {utterance.text}")
 
     monkeypatch.setattr(service.sine, "synthesize", broken)
@@ -160,7 +162,7 @@ async def test_what_nobody_foresaw_is_internal_with_an_id_and_no_word_of_the_lin
 
 async def test_no_refusal_and_no_log_repeats_a_players_text(service, caplog):
     secret = "my secret plan "
-    for request in (say(secret * 200), say(secret, seed=-1), say(secret, voice="nobody")):
+    for request in (say(secret * 1_400), say(secret, seed=-1), say(secret, voice="nobody")):
         *_, message = await refusal(service, request)
         assert "secret" not in message
     assert "secret" not in caplog.text

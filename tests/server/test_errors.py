@@ -66,4 +66,5 @@ def test_no_error_of_ours_is_internal_by_oversight():
     for kind in ours - INTERNAL:
         error = kind.__new__(kind)
         error.field, error.current, error.reason, error.retry_after_s = "f", "c", "r", 1.0
+        error.next_sequence = 1
         assert to_status(error).code != code_pb2.INTERNAL, f"{kind.__name__}: add it to STATUS"
