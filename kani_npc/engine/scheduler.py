@@ -35,6 +35,7 @@ ROW_PATIENCE_S = 1.0  # and a slot that wants a row
 RESERVE = 8  # one slot in so many is kept for dialogue and what is more urgent
 READINGS = 16  # portions of prompts in one step, where nobody's sound runs out
 MIN_RETRY_S = 0.1
+MOMENT_S = 0.001  # not worth a rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,8 +540,9 @@ class Scheduler:
         ahead_s = lead_s - settings.max_lead_s
         # Whoever rests rests for a group of frames: rows that step together are cheaper than one by one.
         group_s = min(settings.decode_groups[-1] * settings.frame_s, settings.max_lead_s / 2)
-        state.is_resting = ahead_s + group_s > 0 if state.is_resting else ahead_s >= 0
-        return ahead_s + group_s if state.is_resting else 0.0
+        rest_s = ahead_s + group_s
+        state.is_resting = rest_s > MOMENT_S and (state.is_resting or ahead_s >= 0)
+        return rest_s if state.is_resting else 0.0
 
     def _affordable_readings(self, now_s: float) -> int:
         """Portions that may be read before a frame: half the time until the first listener runs dry."""
