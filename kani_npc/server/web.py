@@ -5,12 +5,14 @@ through the browser of somebody who has the server on his machine. A call itself
 """
 
 import ipaddress
+import logging
 import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from kani_npc.errors import SettingsError
 from kani_npc.server.web_calls import WebCalls
@@ -22,6 +24,17 @@ SEND_BUFFER_BYTES = 64 * 1024
 IDLE_S = 300.0  # as on the gRPC port: game clients are silent for minutes between lines
 _EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin"
 _DAY_S = 86_400
+
+_http_log = logging.getLogger(f"{__name__}.http")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Not what no HTTP is: it is answered with 400, and the log would quote it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_http_log.addFilter(_is_ours)
 
 
 @asynccontextmanager
@@ -38,6 +51,7 @@ async def web_server(
         web.Server(
             site.answer,  # pyright: ignore[reportArgumentType]  it takes what aiohttp gives
             access_log=None,
+            logger=_http_log,
             handler_cancellation=True,  # a client that leaves cancels its call, as over gRPC
             auto_decompress=False,  # a body is what was sent: nothing small becomes large
             keepalive_timeout=IDLE_S,
