@@ -115,7 +115,14 @@ def serve(
     model: ModelOption = None,
     codec: CodecOption = None,
     device: DeviceOption = None,
-    slots: Annotated[int | None, typer.Option(help="Lines spoken at once [default: 8]")] = None,
+    slots: Annotated[int | None, typer.Option(help="Lines spoken at once [default: 16]")] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Of them in one step; 0 is by device [default: 0]")
+    ] = None,
+    max_lead_s: Annotated[
+        float | None,
+        typer.Option(help="Seconds of sound made ahead of a listener in real time [default: 2]"),
+    ] = None,
     threads: ThreadsOption = None,
     store: StoreOption = None,
     artifacts: Annotated[
@@ -138,6 +145,8 @@ def serve(
         codec=codec,
         device=device,
         slots=slots,
+        rows=rows,
+        max_lead_s=max_lead_s,
         threads=threads,
         store=store,
         artifacts=artifacts,

@@ -29,7 +29,9 @@ class ServeSettings:
     model: str = "tiny"  # a shipped name, a folder or a hub name
     codec: str | None = None  # for a model folder without one: a .nemo, a folder or a hub name
     device: str = "auto"  # cuda where there is one
-    slots: int = 8  # streams at once
+    slots: int = 16  # lines at once: each has memory of its own
+    rows: int = 0  # of them in one step of the model; 0 is by device
+    max_lead_s: float = 2.0  # sound is not made or sent further ahead of a listener in real time
     threads: int = 0  # for arithmetic on the CPU; 0 is one for each physical core allowed
     store: str = (
         ""  # of voices: sqlite:PATH or redis://…; empty is a file in the user's data folder
@@ -57,6 +59,8 @@ class ServeSettings:
         check(bool(self.model), "model", "a name or a folder")
         check(self.device.partition(":")[0] in DEVICES, "device", " or ".join(DEVICES))
         check(1 <= self.slots <= 1024, "slots", "from 1 to 1024")
+        check(0 <= self.rows <= 1024, "rows", "from 0 to 1024")
+        check(0.5 <= self.max_lead_s <= 3600, "max_lead_s", "from 0.5 to 3600 seconds")
         check(0 <= self.threads <= 1024, "threads", "from 0 to 1024")
         check(0 <= self.stale_voice_s <= 86_400, "stale_voice_s", "from 0 to 86400 seconds")
         check(0 <= self.drain_s <= 3600, "drain_s", "from 0 to 3600 seconds")

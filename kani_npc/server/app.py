@@ -148,7 +148,11 @@ def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoi
         model.check_voice(voice)
     synthesizer = EngineSynthesizer(
         model,
-        EngineSettings(num_slots=settings.slots),
+        EngineSettings(
+            num_slots=settings.slots,
+            max_rows=settings.rows or None,
+            max_lead_s=settings.max_lead_s,
+        ),
         num_threads=settings.threads or None,
     )
     return synthesizer, voices, folder
@@ -192,7 +196,9 @@ async def listening(
         grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
         web_calls = WebCalls([calls])
         enroller = Enroller(open_embedder, synthesizer.info.speaker_space)
-        speech = SpeechService(synthesizer, voices, registry, usage)
+        speech = SpeechService(
+            synthesizer, voices, registry, usage, max_lead_s=settings.max_lead_s
+        )
         voice = VoiceService(registry, enroller)
         # What generated code asks of a server, both have.
         for wire in cast(tuple[grpc.aio.Server, ...], (grpc_server, web_calls)):

@@ -211,8 +211,10 @@ class SpeechWriter:
         is_opus = encoding == audio_pb2.AUDIO_ENCODING_OGG_OPUS
         self._opus = OggOpusStream() if is_opus else None
 
-    def header(self) -> pb.SynthesizeResponse:
+    def header(self, first: SpeechEvent | None = None) -> pb.SynthesizeResponse:
+        """The first event of the stream; `first` is the engine's first one, where that is known."""
         u = self._utterance
+        prebuffer_s = first.prebuffer_s if isinstance(first, Audio) else 0.0
         return pb.SynthesizeResponse(
             header=pb.SpeechHeader(
                 utterance_id=u.id,
@@ -225,6 +227,7 @@ class SpeechWriter:
                 seed=u.seed,
                 synthetic=True,
                 sampler_version=self._info.sampler_version,
+                recommended_prebuffer_ms=round(prebuffer_s * 1000),
                 npc=self._npc,
             )
         )

@@ -16,7 +16,7 @@ from kani_npc.engine.synthesizer import Synthesizer
 from kani_npc.errors import InvalidUtterance, TextForgotten
 from kani_npc.server import convert
 from kani_npc.server.live import LiveLine, LiveLines, Stopped
-from kani_npc.server.pacing import Pacer, unpaced
+from kani_npc.server.pacing import MAX_LEAD_S, Pacer, unpaced
 from kani_npc.server.resources import project_of
 from kani_npc.server.written import MAX_PAUSE_S, Fragment, WrittenText
 from kani_npc.speech import Finished, Pace, SpeechEvent, Utterance
@@ -49,12 +49,15 @@ class SpeechService(rpc.SpeechServiceServicer):
         voices: BuiltinVoices,
         registry: Registry,
         usage: UsageMeter,
+        *,
+        max_lead_s: float = MAX_LEAD_S,
     ) -> None:
         self._synthesizer = synthesizer
         self._voices = voices
         self._registry = registry
         self._usage = usage
         self._live = LiveLines()
+        self._max_lead_s = max_lead_s
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: grpc.aio.ServicerContext
@@ -143,7 +146,8 @@ class SpeechService(rpc.SpeechServiceServicer):
     async def _said(self, line: Line, started_s: float) -> AsyncGenerator[pb.SynthesizeResponse]:
         """The river: header, sound at the listener's pace, end."""
         live, writer, leash = line.live, line.writer, line.live.leash
-        pacer = Pacer() if line.utterance.pace is Pace.REALTIME else unpaced()
+        is_live = line.utterance.pace is Pace.REALTIME
+        pacer = Pacer(max_lead_s=self._max_lead_s) if is_live else unpaced()
         first_audio_ms = 0.0
         has_header, event = False, None
         with self._registry.speaking(line.cast, live.stop), self._metered(line):
@@ -159,7 +163,7 @@ class SpeechService(rpc.SpeechServiceServicer):
                                 # Not before: a line that finds no room fails without one, and clients may simply
                                 # ask again.
                                 has_header = True
-                                yield writer.header()
+                                yield writer.header(event)
                             for response in writer.sound(event):
                                 duration_s = writer.duration_s(response)
                                 wait_s = pacer.wait_s(duration_s, perf_counter())
