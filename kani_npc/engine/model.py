@@ -20,6 +20,7 @@ from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
 from kani_npc.lm.sampler import SAMPLER_VERSION
+from kani_npc.models import content_hash
 from kani_npc.speech import ModelInfo, Sampling, Voice
 from kani_npc.text import Tokenizer, load_tokenizer
 
@@ -126,6 +127,7 @@ def load_model(
         sampling=sampling,
         notes=(*(f"config.json: {field} assumed" for field in lm.config.assumed), *notes),
         sampler_version=SAMPLER_VERSION,
+        content_hash=content_hash(folder, Path(codec), device.type, str(dtype)),
     )
     if tokenizer.vocab_size > lm.layout.vocab_size:
         raise ModelError(
