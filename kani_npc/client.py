@@ -81,7 +81,8 @@ class ServiceError(Exception):
 class Speech:
     """One line being said: iterate over its audio, once. `header` is there from the first piece on, `end` at the end.
 
-    Every piece is checked to follow the one before, and the end to count them all.
+    Every piece is checked to follow the one before, and the end to count them all. `timings` has what the mouth does
+    to the sound so far, where the line was asked for `visemes`.
     """
 
     def __init__(self, call: "grpc.aio.UnaryStreamCall[Any, pb.SynthesizeResponse]") -> None:
@@ -89,6 +90,7 @@ class Speech:
         self._interrupted = False
         self.header: pb.SpeechHeader | None = None
         self.end: pb.SpeechEnd | None = None
+        self.timings: list[pb.SpeechTiming] = []
 
     async def __aiter__(self) -> AsyncIterator[pb.SpeechAudio]:
         """Raises `ServiceError`; ends early, without `end`, after `interrupt`."""
@@ -103,6 +105,8 @@ class Speech:
                             _check(response.audio.first_sample == num_samples)
                             num_samples += len(response.audio.data) // self.sample_bytes
                         yield response.audio
+                    case "timing":
+                        self.timings.append(response.timing)
                     case "end":
                         self.end = response.end
         except grpc.aio.AioRpcError as error:
@@ -207,6 +211,7 @@ class Client:
         sampling: Mapping[str, float] | None = None,
         priority: int = 0,
         pace: int = 0,
+        visemes: bool = False,
     ) -> Speech:
         """Says a line. What is left out is the server's choice; see `SynthesizeRequest` for values."""
         try:
@@ -221,6 +226,7 @@ class Client:
                 vary=vary,
                 priority=priority,  # pyright: ignore[reportArgumentType]  enums are ints on the wire
                 pace=pace,  # pyright: ignore[reportArgumentType]
+                visemes=visemes,
             )
         except (ValueError, TypeError) as error:  # protobuf: not in the field's range, not UTF-8
             raise ServiceError(str(error), status="INVALID_ARGUMENT") from None

@@ -14,6 +14,7 @@ from kani_npc import __version__
 from kani_npc.audio import OggOpusStream, StreamResampler, to_float, to_int16, to_mulaw
 from kani_npc.engine.synthesizer import EngineLoad
 from kani_npc.errors import InvalidRecord, InvalidUtterance
+from kani_npc.lips import HOPS_PER_S, LipShapes, LipTracker
 from kani_npc.server.delivery import Finisher
 from kani_npc.server.written import Fragment
 from kani_npc.speech import (
@@ -190,7 +191,13 @@ class SpeechWriter:
     """
 
     def __init__(
-        self, audio: audio_pb2.AudioFormat, utterance: Utterance, cast: Cast, info: ModelInfo
+        self,
+        audio: audio_pb2.AudioFormat,
+        utterance: Utterance,
+        cast: Cast,
+        info: ModelInfo,
+        *,
+        visemes: bool = False,
     ) -> None:
         encoding = audio.encoding or audio_pb2.AUDIO_ENCODING_LINEAR16
         if encoding not in ENCODINGS:
@@ -210,6 +217,9 @@ class SpeechWriter:
         )
         is_opus = encoding == audio_pb2.AUDIO_ENCODING_OGG_OPUS
         self._opus = OggOpusStream() if is_opus else None
+        if visemes and info.sample_rate_hz % HOPS_PER_S:
+            raise InvalidUtterance("no lip shapes at this model's sample rate", field="visemes")
+        self._lips = LipTracker(info.sample_rate_hz) if visemes else None
 
     def header(self, first: SpeechEvent | None = None) -> pb.SynthesizeResponse:
         """The first event of the stream; `first` is the engine's first one, where that is known."""
@@ -233,11 +243,16 @@ class SpeechWriter:
         )
 
     def sound(self, event: SpeechEvent) -> Iterator[pb.SynthesizeResponse]:
-        """The sound in an event: one piece, or none where it is held back; what is left of it at the end."""
+        """The sound in an event: one piece, or none where it is held back; what is left of it at the end.
+
+        Before it what the mouth does to it, where that was asked for.
+        """
         is_last = not isinstance(event, Audio)
         samples = (
             self._finisher.flush() if is_last else self._finisher(to_float(event.chunk.samples))
         )
+        if self._lips:
+            yield from self._timing(self._lips(samples / self._finisher.gain))
         yield from self._piece(self._resampler(samples) if self._resampler else samples)
         if is_last and self._resampler:
             yield from self._piece(self._resampler.flush())
@@ -261,7 +276,9 @@ class SpeechWriter:
         )
 
     def duration_s(self, event: pb.SynthesizeResponse) -> float:
-        """How long an audio event sounds."""
+        """How long an event sounds."""
+        if not event.HasField("audio"):
+            return 0.0
         return (self.total_samples - event.audio.first_sample) / self.sample_rate_hz
 
     def _piece(self, samples: FloatArray) -> Iterator[pb.SynthesizeResponse]:
@@ -280,6 +297,20 @@ class SpeechWriter:
             case _:
                 data = samples.astype("<f4", copy=False)
         yield pb.SynthesizeResponse(audio=pb.SpeechAudio(data=data.tobytes(), first_sample=first))
+
+    def _timing(self, shapes: LipShapes) -> Iterator[pb.SynthesizeResponse]:
+        if len(shapes.weights_HV) == 0:
+            return
+        # Every rate that is offered has whole hops.
+        hop_samples = self.sample_rate_hz // HOPS_PER_S
+        yield pb.SynthesizeResponse(
+            timing=pb.SpeechTiming(
+                first_sample=shapes.first_hop * hop_samples,
+                hop_samples=hop_samples,
+                weights=shapes.weights_HV.ravel(),
+                openness=shapes.openness_H,
+            )
+        )
 
     def _pages(self, opus: OggOpusStream, data: bytes) -> Iterator[pb.SynthesizeResponse]:
         if data:

@@ -21,7 +21,7 @@ class Finisher:
     """
 
     def __init__(self, delivery: Delivery, sample_rate_hz: int) -> None:
-        self._gain = np.float32(10 ** (delivery.gain_db / 20))
+        self.gain = np.float32(10 ** (delivery.gain_db / 20))
         edge_ms = delivery.edge_silence_ms
         self._edge = None if edge_ms is None else round(edge_ms / 1000 * sample_rate_hz)
         self._quiet: FloatArray = _NOTHING  # held back
@@ -31,7 +31,7 @@ class Finisher:
         """The next samples, possibly none."""
         if self._edge is not None:
             samples = self._between(samples, self._edge)
-        return samples if self._gain == 1 else np.clip(samples * self._gain, -1.0, 1.0)
+        return samples if self.gain == 1 else np.clip(samples * self.gain, -1.0, 1.0)
 
     def flush(self) -> FloatArray:
         """The last samples."""
@@ -39,7 +39,7 @@ class Finisher:
             return _NOTHING
         kept = self._quiet[: self._edge] if self._has_begun else _NOTHING
         tail = np.concatenate((kept, np.zeros(self._edge - len(kept), np.float32)))
-        return tail * self._gain
+        return tail * self.gain
 
     def _between(self, samples: FloatArray, edge: int) -> FloatArray:
         held = np.concatenate((self._quiet, samples))

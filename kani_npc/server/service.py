@@ -125,7 +125,7 @@ class SpeechService(rpc.SpeechServiceServicer):
             project, npc=request.npc, voice=request.voice, accent=request.accent
         )
         utterance, turn = convert.to_utterance(request, cast, info), convert.to_turn(request)
-        writer = convert.SpeechWriter(request.audio, utterance, cast, info)
+        writer = convert.SpeechWriter(request.audio, utterance, cast, info, visemes=request.visemes)
         text = None
         if request.open_text:
             respell = partial(convert.respelled, lexicon=cast.lexicon)
