@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kani_npc.voices.open import open_store
-from kani_npc.voices.records import VoiceRecord
-from kani_npc.voices.store import Records
+from tests.support.durability import check_nothing_is_lost
 from tests.support.voices import embedding
 
 ROOT = Path(__file__).parents[2]
@@ -73,31 +71,10 @@ def writers(store_url: str, tmp_path: Path):
     writers.kill()
 
 
-async def check_nothing_is_lost(writers: Writers, num_kills: int) -> int:
-    """The number of acknowledged writes, all of which are there; each kill may have cost a writer one answer."""
-    store = await open_store(writers.url)
-    records = Records(store)
+async def check(writers: Writers, num_kills: int) -> None:
     acknowledged = writers.acknowledged()
-    try:
-        num_written = 0
-        for id, revisions in acknowledged.items():
-            head = await records.get(VoiceRecord, "default", id)
-            for number in range(1, head.revision + 1):
-                voice = await records.revision(VoiceRecord, "default", id, number)
-                seed = int(voice.labels["n"])
-                assert voice.embedding == embedding(seed), "half of two writes"
-                assert revisions.get(number, seed) == seed, "an acknowledged write was replaced"
-                num_written += 1
-            assert max(revisions) <= head.revision, "an acknowledged write was lost"
-            newest = await records.revision(VoiceRecord, "default", id, head.revision)
-            assert newest == head, "record and revision moved apart"
-        listed = (await records.list(VoiceRecord, "default")).records
-        assert {v.id for v in listed} >= set(acknowledged), "record and index moved apart"
-        num_acknowledged = sum(map(len, acknowledged.values()))
-        assert num_written - num_acknowledged <= num_kills
-        return num_acknowledged
-    finally:
-        await store.close()
+    await check_nothing_is_lost(writers.url, acknowledged, embedding, num_kills)
+    print(f"{sum(map(len, acknowledged.values()))} acknowledged writes, none lost")
 
 
 async def test_killed_writers_lose_nothing(writers: Writers) -> None:
@@ -105,8 +82,7 @@ async def test_killed_writers_lose_nothing(writers: Writers) -> None:
         writers.start(f"one-{turn}", f"two-{turn}")
         await asyncio.to_thread(writers.wait_for, 20)
         writers.kill()
-    num = await check_nothing_is_lost(writers, num_kills=6)
-    print(f"{num} acknowledged writes, none lost")
+    await check(writers, num_kills=6)
 
 
 @pytest.mark.parametrize("store_url", ["redis"], indirect=True)
@@ -120,5 +96,4 @@ async def test_a_killed_redis_loses_nothing(writers: Writers, redis_server) -> N
         redis_server.start()
     await asyncio.to_thread(writers.wait_for, 20)
     writers.kill()
-    num = await check_nothing_is_lost(writers, num_kills=2 * 4 + 2)
-    print(f"{num} acknowledged writes, none lost")
+    await check(writers, num_kills=2 * 4 + 2)
