@@ -52,7 +52,14 @@ CodecOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads for arithmetic; 0 takes the physical cores.")
+    int | None,
+    typer.Option(help="Threads for arithmetic; 0: the physical cores, one for a small model."),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The language model's: auto, float32, bfloat16, int8 or int4. auto is int8 on a CPU, bfloat16 on a GPU."
+    ),
 ]
 
 
@@ -115,6 +122,7 @@ def serve(
     model: ModelOption = None,
     codec: CodecOption = None,
     device: DeviceOption = None,
+    weights: WeightsOption = None,
     slots: Annotated[int | None, typer.Option(help="Lines spoken at once [default: 16]")] = None,
     rows: Annotated[
         int | None, typer.Option(help="Of them in one step; 0 is by device [default: 0]")
@@ -144,6 +152,7 @@ def serve(
         model=model,
         codec=codec,
         device=device,
+        weights=weights,
         slots=slots,
         rows=rows,
         max_lead_s=max_lead_s,

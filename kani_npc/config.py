@@ -16,6 +16,7 @@ PREFIX = "KANI_NPC_"
 WEB_PORT = 8051
 OFF = "off"
 DEVICES = ("auto", "cpu", "cuda")
+WEIGHTS = ("auto", "float32", "bfloat16", "int8", "int4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,11 @@ class ServeSettings:
     model: str = "tiny"  # a shipped name, a folder or a hub name
     codec: str | None = None  # for a model folder without one: a .nemo, a folder or a hub name
     device: str = "auto"  # cuda where there is one
+    weights: str = "auto"  # of the language model: as they are fastest on the device
     slots: int = 16  # lines at once: each has memory of its own
     rows: int = 0  # of them in one step of the model; 0 is by device
     max_lead_s: float = 2.0  # sound is not made or sent further ahead of a listener in real time
-    threads: int = 0  # for arithmetic on the CPU; 0 is one for each physical core allowed
+    threads: int = 0  # for arithmetic on the CPU; 0 is one for each physical core allowed, fewer for a small model
     store: str = (
         ""  # of voices: sqlite:PATH or redis://…; empty is a file in the user's data folder
     )
@@ -58,6 +60,7 @@ class ServeSettings:
             check(origin == "*" or _is_origin(origin), "web_origins", "like https://host:port")
         check(bool(self.model), "model", "a name or a folder")
         check(self.device.partition(":")[0] in DEVICES, "device", " or ".join(DEVICES))
+        check(self.weights in WEIGHTS, "weights", " or ".join(WEIGHTS))
         check(1 <= self.slots <= 1024, "slots", "from 1 to 1024")
         check(0 <= self.rows <= 1024, "rows", "from 0 to 1024")
         check(0.5 <= self.max_lead_s <= 3600, "max_lead_s", "from 0.5 to 3600 seconds")

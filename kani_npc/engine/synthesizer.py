@@ -82,9 +82,10 @@ class EngineSynthesizer:
 
     Raises `ModelError` for a model that cannot speak at all, say because its weights are not finite.
 
-    `num_threads` is for the arithmetic on the CPU; None takes the physical cores that the process may use. Where the
-    cores are shared, set OMP_WAIT_POLICY=PASSIVE in the environment before the process starts: idle OpenMP threads
-    that spin take their time from everyone else (measured on two cores at a load of 7: a tenth of the speed).
+    `num_threads` is for the arithmetic on the CPU; None takes the physical cores that the process may use, or one for
+    a small model. Where the cores are shared, set OMP_WAIT_POLICY=PASSIVE in the environment before the process
+    starts: idle OpenMP threads that spin take their time from everyone else (measured on two cores at a load of 7: a
+    tenth of the speed).
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class EngineSynthesizer:
         num_threads: int | None = None,
     ) -> None:
         self._engine = Engine(model, settings or EngineSettings())
-        self._num_threads = num_threads or physical_cores()
+        self._num_threads = num_threads or model.max_threads or physical_cores()
         self._inbound: SimpleQueue[Inbound | Stop] = SimpleQueue()
         self._listeners: dict[str, asyncio.Queue[Audio | Finished | Failed]] = {}
         self._calls = count()

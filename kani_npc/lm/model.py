@@ -13,13 +13,14 @@ B batch or rows, T tokens, H hidden, N query heads, G kv heads, D head width, R 
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kani_npc.lm.config import LmConfig
+from kani_npc.lm.layers import Direct, Linear
 from kani_npc.lm.state import LmState, Rows
 from kani_npc.prompt import Prompt, positions
 
@@ -30,28 +31,6 @@ class KeysAndValues(Protocol):
     def extend(
         self, keys_BGTD: Tensor, values_BGTD: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]: ...
-
-
-class Direct(nn.Module):
-    """A module whose call is its forward.
-
-    nn.Module's own call looks for hooks first, 4 us each, which 60 times a step is half as long as the arithmetic of a
-    small model. Whole layers keep it, so tools that wrap layers (sharding, checkpointing) find what they need.
-    """
-
-    def __call__(self, *args: Any) -> Tensor:
-        return self.forward(*args)
-
-
-class Linear(Direct):
-    """Without bias: nothing in this model has one."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight)
 
 
 class RmsNorm(Direct):
@@ -196,6 +175,8 @@ class Lfm2(nn.Module):
                 if config.use_learnable_rope
             }
         )
+        # Where the head is packed (see `packed`), one for each codebook.
+        self.heads: Sequence[Direct] | None = None
         # A model on the meta device is about to be filled from a checkpoint. Drawing weights there does nothing but
         # import torch's compiler: 3.5 s of every start.
         if self.device.type != "meta":
@@ -219,6 +200,15 @@ class Lfm2(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return self.embed_tokens.weight.dtype
+
+    @property
+    def num_matrix_weights(self) -> int:
+        """Weights that every token is multiplied with, the head not counted; by the dims, however they are packed."""
+        config, size = self.config, self.config.hidden_size
+        attention = len(config.attention_layers)
+        qkv = (config.num_heads + 2 * config.num_kv_heads) * config.head_dim
+        mixers = attention * (qkv + size) * size + (config.num_layers - attention) * 4 * size * size
+        return mixers + config.num_layers * 3 * size * config.ff_size
 
     # --- positions -> rotations
 
@@ -343,11 +333,20 @@ class Lfm2(nn.Module):
         state.advance(rows)
         return h[:, 0]
 
-    def codebook_logits(self, hidden_BH: Tensor, k: int) -> Tensor:
-        """Logits of codebook k's codes [B, C]; for k = 0 end_of_speech is the last column, [B, C + 1].
+    def head_rows(self) -> list[Tensor]:
+        """The rows of the embedding matrix that codebook k is chosen among, for each k: [C, H].
 
-        The head is these rows of the embedding matrix, not all of it: nothing else is a legal choice.
+        They are the head, not all of the matrix: nothing else is a legal choice. For k = 0 end_of_speech comes last.
         """
+        layout, weight = self.layout, self.embed_tokens.weight
+        starts = [layout.codebook_start(k) for k in range(layout.num_codebooks)]
+        heads = [weight[start : start + layout.codebook_size] for start in starts]
+        return [torch.cat((heads[0], weight[layout.end_of_speech][None])), *heads[1:]]
+
+    def codebook_logits(self, hidden_BH: Tensor, k: int) -> Tensor:
+        """Logits of codebook k's codes [B, C]; for k = 0 end_of_speech is the last column, [B, C + 1]."""
+        if self.heads is not None:
+            return self.heads[k](hidden_BH)
         first, size = self.layout.codebook_start(k), self.layout.codebook_size
         weight = self.embed_tokens.weight
         codes = F.linear(hidden_BH, weight[first : first + size])

@@ -140,7 +140,7 @@ async def speaking_server(settings: ServeSettings) -> AsyncIterator[Running]:
 def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoices, Path]:
     folder = models.resolve_model(settings.model)
     codec = models.resolve_codec(settings.codec, folder)
-    model = load_model(folder, codec=codec, device=device)
+    model = load_model(folder, codec=codec, device=device, weights=settings.weights)
     voices = load_voices(
         folder, languages=model.info.languages, speaker_space=model.info.speaker_space
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from kani_npc.codec.load import load_codec
 from kani_npc.engine.engine import Engine, EngineSettings
@@ -170,3 +171,21 @@ def test_a_broken_codec_is_named(folder: Path):
     change(folder / "codec" / "config.json", kind="vinyl")
     with pytest.raises(CodecError, match="vinyl"):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("weights", "packed"), [("auto", True), ("int8", True), ("int4", True), ("float32", False)]
+)
+def test_weights_are_kept_as_asked_and_packed_where_nothing_was_asked(pristine, weights, packed):
+    lm = load_model(pristine, weights=weights).lm
+    assert (lm.heads is not None) is packed
+    assert lm.dtype == torch.float32
+
+
+def test_weights_that_are_no_kind_of_weights_are_refused(pristine: Path):
+    with pytest.raises(ModelError, match="weights are one of auto, float32"):
+        load_model(pristine, weights="int2")
+
+
+def test_a_small_model_asks_for_one_thread(pristine: Path):
+    assert load_model(pristine).max_threads == 1

@@ -1,0 +1,115 @@
+"""Weights in 8 or 4 bits: what makes a full-size model speak in real time on a CPU, which waits for its memory.
+
+Only matrices are packed; norms, embeddings, attention and everything that is remembered stay float32. Knows no
+checkpoint: a model is packed after it was loaded, and cannot be trained or saved any more.
+
+A row's product depends neither on the number of rows nor on its neighbours: the kernels take row by row (checked by
+the tests, to the bit).
+
+N rows of a matrix, K columns
+"""
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from kani_npc.errors import ModelError
+from kani_npc.lm.layers import Direct, Linear
+
+if TYPE_CHECKING:
+    from kani_npc.lm.model import Lfm2
+
+Weights = Literal["float32", "bfloat16", "int8", "int4"]
+"""How a language model's matrices are kept while it serves."""
+
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+INT4_GROUP = 32  # weights of a row that share a scale and a zero
+
+
+class Int8Linear(Direct):
+    """A scale for each row; inputs are rounded to bfloat16, which costs 1.6e-3 of the result's size."""
+
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, weight_NK: Tensor) -> None:
+        super().__init__()
+        peak = weight_NK.abs().amax(dim=1).clamp_min(1e-12)
+        # Rounded before the weights are, so that its rounding is none of theirs.
+        scale = (peak / 127).bfloat16()
+        packed = (weight_NK / scale[:, None]).round().clamp(-127, 127).to(torch.int8)
+        self.register_buffer("weight", packed)
+        self.register_buffer("scale", scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1]).bfloat16()
+        y = torch.ops.aten._weight_int8pack_mm(rows, self.weight, self.scale)
+        return y.to(x.dtype).view(*x.shape[:-1], -1)
+
+
+class Int4Linear(Direct):
+    """A scale and a zero for each `INT4_GROUP` weights; inputs as `Int8Linear`."""
+
+    weight: Tensor
+    scale_and_zero: Tensor
+
+    def __init__(self, weight_NK: Tensor) -> None:
+        super().__init__()
+        groups = weight_NK.unflatten(1, (-1, INT4_GROUP))
+        low, high = groups.amin(dim=2), groups.amax(dim=2)
+        scale = ((high - low) / 15).clamp_min(1e-12).bfloat16()
+        zero = (low + 8 * scale).bfloat16()  # the kernel's rule: w = (q - 8) * scale + zero
+        levels = ((groups - zero[..., None]) / scale[..., None] + 8).round().clamp(0, 15)
+        packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.flatten(1).int(), 1)
+        self.register_buffer("weight", packed)
+        both = torch.stack((scale, zero), dim=-1).transpose(0, 1).contiguous()
+        self.register_buffer("scale_and_zero", both)  # [K / group, N, 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1]).bfloat16()
+        y = torch.ops.aten._weight_int4pack_mm_for_cpu(
+            rows, self.weight, INT4_GROUP, self.scale_and_zero
+        )
+        return y.to(x.dtype).view(*x.shape[:-1], -1)
+
+
+def can_pack(lm: "Lfm2", weights: Weights) -> bool:
+    """Whether this model's widths can be packed so. With K not a multiple of 16 the int8 kernel writes anywhere."""
+    return all(_fits(linear.weight, weights) for linear in _linears(lm))
+
+
+def pack(lm: "Lfm2", weights: Weights) -> "Lfm2":
+    """The same model, its matrices packed in place; it serves on the CPU from now on.
+
+    Raises `ModelError` for a model whose widths cannot be packed.
+    """
+    if weights not in ("int8", "int4"):
+        raise ModelError(f"{weights!r} is no packing; there are int8 and int4")
+    if not can_pack(lm, weights):
+        step = 16 if weights == "int8" else INT4_GROUP
+        raise ModelError(
+            f"this model's widths are no multiples of {step}: {weights} cannot hold it"
+        )
+    kind = Int8Linear if weights == "int8" else Int4Linear
+    with torch.no_grad():
+        for layer in lm.layers:
+            for module in list(layer.modules()):
+                for name, child in list(module.named_children()):
+                    if isinstance(child, Linear):
+                        setattr(module, name, kind(child.weight.float()))
+        # The head's share of the drift is as large as all other matrices' together, and its share of the bytes small.
+        lm.heads = [Int8Linear(head.float()) for head in lm.head_rows()]
+    return lm
+
+
+def _linears(lm: "Lfm2") -> list[Linear]:
+    return [m for layer in lm.layers for m in layer.modules() if isinstance(m, Linear)]
+
+
+def _fits(weight_NK: Tensor, weights: Weights) -> bool:
+    rows, columns = weight_NK.shape
+    if weights == "int4":
+        return rows % 16 == 0 and columns % INT4_GROUP == 0
+    return columns % 16 == 0

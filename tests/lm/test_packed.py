@@ -1,0 +1,101 @@
+"""8- and 4-bit weights: close to what they were made of, and a row the same whoever is beside it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kani_npc.errors import ModelError
+from kani_npc.lm import Lfm2, pack
+from kani_npc.lm.packed import Int4Linear, Int8Linear, can_pack
+from tests.lm.models import TINY, tiny_lm
+from tests.lm.test_state import Stream, prompt_of, speaker_of, step
+
+
+def model(ff_size: int = 64) -> Lfm2:
+    return tiny_lm(config=replace(TINY, ff_size=ff_size))
+
+
+def relative_error(got: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((got - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(Int8Linear, 0.01), (Int4Linear, 0.1)])
+@pytest.mark.parametrize("shape", [(48, 32), (4033 // 16 * 16, 256), (64, 4608)])
+def test_a_packed_matrix_multiplies_as_the_matrix_does(kind, limit, shape):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 3, shape[1], generator=torch.Generator().manual_seed(1))
+    got = kind(weight)(x)
+    assert got.dtype == torch.float32 and got.shape == (2, 3, shape[0])
+    assert relative_error(got, x @ weight.T) < limit
+
+
+@pytest.mark.parametrize("kind", [Int8Linear, Int4Linear])
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(1, 33), order=st.randoms(use_true_random=False))
+def test_a_row_is_the_same_to_the_bit_in_any_company_and_place(kind, rows, order):
+    generator = torch.Generator().manual_seed(rows)
+    linear = kind(torch.randn(96, 64, generator=generator))
+    x = torch.randn(rows, 64, generator=generator)
+    places = list(range(rows))
+    order.shuffle(places)
+    together = linear(x[places])
+    for place, row in zip(together, places, strict=True):
+        assert torch.equal(place, linear(x[row : row + 1])[0])
+
+
+@pytest.mark.parametrize(("weights", "least"), [("int8", 0.999), ("int4", 0.94)])
+def test_a_packed_model_says_much_the_same_step_by_step(weights, least):
+    exact, packed = model(), pack(model(), weights)
+    logits: dict[str, list[torch.Tensor]] = {"exact": [], "packed": []}
+    for name, lm in (("exact", exact), ("packed", packed)):
+        state, streams = lm.init_state(3, 64), [Stream(1, slot=2), Stream(2, slot=0)]
+        for stream in streams:
+            lm.prefill(stream.prompt, stream.speaker, state, stream.slot)
+        for fed in range(8):
+            step(state, streams, lm)
+            k = fed % 4
+            hidden = torch.stack([stream.hidden[-1] for stream in streams])
+            logits[name].append(lm.codebook_logits(hidden, k).flatten())
+    both = torch.stack([torch.cat(logits["exact"]), torch.cat(logits["packed"])])
+    assert torch.corrcoef(both)[0, 1] > least
+
+
+def test_the_packed_head_is_one_codebook_and_at_first_the_end_of_speech():
+    exact, packed = tiny_lm(), pack(tiny_lm(), "int8")
+    hidden = torch.randn(2, TINY.hidden_size, generator=torch.Generator().manual_seed(0))
+    for k in range(4):
+        expected = exact.codebook_logits(hidden, k)
+        got = packed.codebook_logits(hidden, k)
+        assert got.shape == expected.shape
+        assert relative_error(got, expected) < 0.02
+
+
+def test_a_packed_prompt_is_read_in_pieces_as_whole_to_the_bit():
+    lm = pack(tiny_lm(), "int8")
+    prompt, speaker = prompt_of("Halt! Who goes"), speaker_of(1)
+    whole, pieces = lm.init_state(1, 40), lm.init_state(2, 40)
+    lm.prefill(prompt, speaker, whole, 0)
+    for start, stop in ((0, 7), (7, 8), (8, prompt.prefill_length)):
+        lm.prefill(prompt, speaker, pieces, 1, start, stop)
+    assert torch.equal(pieces.keys[0, 1], whole.keys[0, 0])
+
+
+def test_widths_that_the_kernels_would_misread_are_refused():
+    """bfloat16 int8 products with K not a multiple of 16 are garbage or a crash, without an error."""
+    for weights in ("int8", "int4"):
+        assert not can_pack(model(ff_size=40), weights)
+        with pytest.raises(ModelError, match="no multiples"):
+            pack(model(ff_size=40), weights)
+    assert can_pack(model(ff_size=48), "int8") and not can_pack(model(ff_size=48), "int4")
+
+
+def test_the_weights_that_a_token_meets_are_counted_the_same_before_and_after_packing():
+    assert model().num_matrix_weights == sum(
+        parameter.numel()
+        for name, parameter in model().layers.named_parameters()
+        if "norm" not in name and not name.endswith("conv.weight")
+    )
+    assert pack(model(), "int8").num_matrix_weights == model().num_matrix_weights
