@@ -6,6 +6,8 @@ Seconds in, seconds out: no clock, no sleep, no wire.
 
 import math
 
+from kani_npc.engine.playback import Playback
+
 BURST_S = 0.5  # at once, so that a client can fill its buffer
 MAX_LEAD_S = 2.0  # later on; the burst grows to it at the rate of playback
 
@@ -21,8 +23,7 @@ class Pacer:
         self._burst_s = burst_s
         self._max_lead_s = max_lead_s
         self._started_s: float | None = None
-        self._at_s = 0.0  # time of the last `sent`
-        self._in_hand_s = 0.0  # at that time: sent and not yet played
+        self._playback = Playback()
 
     def wait_s(self, duration_s: float, now_s: float) -> float:
         """How long to wait before so much more audio may be sent. A listener who is dry gets a piece of any size."""
@@ -38,12 +39,11 @@ class Pacer:
         """So much audio was accepted by the transport."""
         if self._started_s is None:
             self._started_s = now_s
-        self._in_hand_s = self.in_hand_s(now_s) + duration_s
-        self._at_s = now_s
+        self._playback.add(duration_s, now_s)
 
     def in_hand_s(self, now_s: float) -> float:
         """Seconds of sound that the listener has not played yet."""
-        return max(0.0, self._in_hand_s - (now_s - self._at_s))
+        return self._playback.in_hand_s(now_s)
 
 
 def unpaced() -> Pacer:
