@@ -55,6 +55,11 @@ class DiskLines:
         self._used_bytes += len(data)
         await self._evict()
 
+    async def touch(self, key: str) -> None:
+        if key in self._sizes:
+            self._sizes.move_to_end(key)
+            await asyncio.to_thread(_touch, self._path(key))
+
     async def drop(self, key: str) -> None:
         self._forget(key)
         await asyncio.to_thread(_unlink, self._path(key))
@@ -91,9 +96,14 @@ def _scan(folder: Path) -> "OrderedDict[str, int]":
 
 def _read(path: Path) -> bytes:
     data = path.read_bytes()
-    with suppress(OSError):
-        os.utime(path)  # asked for just now, whoever starts next
+    _touch(path)
     return data
+
+
+def _touch(path: Path) -> None:
+    """Asked for just now, as whoever starts next will see."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -8,7 +8,11 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +21,9 @@ from kani_npc.speech import Int16Array
 log = logging.getLogger(__name__)
 
 MAX_LINE_SAMPLES = 4 * 2**20  # three minutes, 8 MiB; a longer line is made again rather than kept
+_TOUCH_S = (
+    60.0  # a line that is asked for from memory is so often one that was asked for in the store
+)
 _MAX_UNWRITTEN_BYTES = (
     64 * 2**20
 )  # on their way to the store; what comes meanwhile stays in memory only
@@ -35,11 +42,21 @@ class LineStore(Protocol):
         """Whole or not at all. Raises `OSError`."""
         ...
 
+    async def touch(self, key: str) -> None:
+        """It was asked for, elsewhere. Raises `OSError`."""
+        ...
+
     async def drop(self, key: str) -> None:
         """It is damaged. Raises `OSError`."""
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Kept:
+    samples: Int16Array
+    touched_s: float
 
 
 class LineCache:
@@ -48,10 +65,10 @@ class LineCache:
     def __init__(self, memory_bytes: int, store: LineStore | None = None) -> None:
         self._memory_bytes = memory_bytes
         self._store = store
-        self._lines: OrderedDict[str, Int16Array] = OrderedDict()
+        self._lines: OrderedDict[str, _Kept] = OrderedDict()
         self._used_bytes = 0
         self._unwritten_bytes = 0
-        self._writes: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()  # and touches
 
     @property
     def used_bytes(self) -> int:
@@ -63,7 +80,10 @@ class LineCache:
         known = self._lines.get(key)
         if known is not None:
             self._lines.move_to_end(key)
-            return known
+            if self._store is not None and monotonic() - known.touched_s > _TOUCH_S:
+                known.touched_s = monotonic()
+                self._soon(self._touch(self._store, key))
+            return known.samples
         if self._store is None:
             return None
         try:
@@ -90,9 +110,7 @@ class LineCache:
         self._keep(key, samples)
         if self._store is not None and self._unwritten_bytes < _MAX_UNWRITTEN_BYTES:
             self._unwritten_bytes += samples.nbytes
-            write = asyncio.get_running_loop().create_task(self._write(self._store, key, samples))
-            self._writes.add(write)
-            write.add_done_callback(self._writes.discard)
+            self._soon(self._write(self._store, key, samples))
 
     async def close(self) -> None:
         """Waits for what is on its way to the store."""
@@ -104,11 +122,20 @@ class LineCache:
         if samples.nbytes > self._memory_bytes:
             return
         before = self._lines.pop(key, None)
-        self._used_bytes += samples.nbytes - (0 if before is None else before.nbytes)
-        self._lines[key] = samples
+        self._used_bytes += samples.nbytes - (0 if before is None else before.samples.nbytes)
+        self._lines[key] = _Kept(samples, monotonic())
         while self._used_bytes > self._memory_bytes:
             _, oldest = self._lines.popitem(last=False)
-            self._used_bytes -= oldest.nbytes
+            self._used_bytes -= oldest.samples.nbytes
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _touch(self, store: LineStore, key: str) -> None:
+        with suppress(OSError):
+            await store.touch(key)
 
     async def _write(self, store: LineStore, key: str, samples: Int16Array) -> None:
         try:

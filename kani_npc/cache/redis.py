@@ -58,6 +58,11 @@ local used = redis.call('INCRBY', KEYS[3], #ARGV[3])
 while used > tonumber(ARGV[4]) do used = drop(redis.call('ZRANGE', KEYS[1], 0, 0)[1]) end
 """
 
+_TOUCH = """
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, ARGV[2])
+"""
+
 _DROP = """
 redis.call('DEL', ARGV[1] .. ARGV[2])
 redis.call('ZREM', KEYS[1], ARGV[2])
@@ -85,6 +90,7 @@ class RedisLines:
         self._max_bytes = max_bytes
         self._get_script = self._redis.register_script(_GET)
         self._put_script = self._redis.register_script(_PUT)
+        self._touch_script = self._redis.register_script(_TOUCH)
         self._drop_script = self._redis.register_script(_DROP)
         self._left_alone_until_s = 0.0
 
@@ -99,6 +105,11 @@ class RedisLines:
             return
         with self._noticing():
             await self._put_script(_KEYS, [_PREFIX + "line:", key, data, self._max_bytes])
+
+    async def touch(self, key: str) -> None:
+        if not self._is_left_alone:
+            with self._noticing():
+                await self._touch_script(_KEYS, [_PREFIX + "line:", key])
 
     async def drop(self, key: str) -> None:
         with self._noticing():

@@ -112,6 +112,20 @@ async def test_a_store_outlives_its_process_and_keeps_the_order_of_use(where):
     await cache.close()
 
 
+async def test_a_line_that_is_asked_for_from_memory_stays_in_the_store(where, monkeypatch):
+    monkeypatch.setattr("kani_npc.cache.lines._TOUCH_S", 0.0)
+    cache = await opened(where, memory_bytes=100_000, store_bytes=5 * 2100)
+    for n in range(20):
+        cache.put(key(n), line(n))
+        await asyncio.sleep(0.01)
+        assert await cache.get(key(0)) is not None
+        await asyncio.sleep(0.01)
+    await cache.close()
+    cache = await opened(where)
+    assert 0 in await kept(cache, range(20))
+    await cache.close()
+
+
 async def test_a_store_stays_within_its_bound(where):
     cache = await opened(where, store_bytes=10 * 2100)
     for n in range(50):
