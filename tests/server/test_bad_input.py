@@ -173,3 +173,12 @@ async def test_refusals_by_the_hundred_cost_nobody_else_anything(service):
     good = service.client.synthesize("Halt!", pace=pb.PACE_UNPACED)
     await asyncio.gather(*bad)
     assert len([audio async for audio in good]) == 5
+
+
+async def test_a_compressed_request_is_refused_and_not_unfolded(service):
+    """50 KB that gRPC would make 50 MB of before anybody could look at them."""
+    call = service.channel.unary_unary("/kani_npc.v1.VoiceService/ImportVoice")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(bytes(50 << 20), compression=grpc.Compression.Gzip, timeout=60)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "gzip" in caught.value.details()
