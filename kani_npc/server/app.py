@@ -65,8 +65,8 @@ GOODBYE_S = 0.2  # for connections to close in good order once nobody listens an
 OPTIONS = (
     # One for all methods: `calls` keeps the smaller one of most.
     ("grpc.max_receive_message_length", MAX_UPLOAD_BYTES),
-    # gRPC unfolds a compressed request whole before it looks at its length: 32 MiB can become 32 GiB. Nothing here gains
-    # by it: lines are short, and recordings are compressed or noise.
+    # gRPC unfolds a compressed request whole before it looks at its length: 32 MiB can become 32 GiB. Nothing here
+    # gains by it: lines are short, and recordings are compressed or noise.
     ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.max_send_message_length", -1),  # a voice file is as large as what is uploaded
     # Per connection, and well above the queue's end: beyond it a burst on a fresh connection gets a bare RST_STREAM,
