@@ -48,6 +48,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_proto.py --check
 	$(BIN)/python -m tools.protoc_gen_kani.generate --check
+	$(BIN)/python tools/unity_meta.py --check
 	@if command -v npx >/dev/null; then echo "buf lint"; npx --yes --quiet $(BUF) lint proto; \
 	else echo "buf lint: skipped, node is not installed"; fi
 	$(BIN)/python tools/check_licences.py
@@ -62,6 +63,7 @@ serve: $(VENV)/run.stamp
 proto: $(VENV)/dev.stamp
 	$(BIN)/python tools/generate_proto.py
 	$(BIN)/python -m tools.protoc_gen_kani.generate
+	$(BIN)/python tools/unity_meta.py
 
 clean:
 	rm -rf $(VENV) out
