@@ -105,15 +105,12 @@ def encoder(
 def evaluate(
     folder: Folder = DEFAULT_FOLDER,
     model: Annotated[Path | None, typer.Option(help="Default: where `package` writes it.")] = None,
-    lines_each: int = 30,
     processes: int = 2,
 ) -> None:
     """Word error rate, likeness and speed, beside the teachers'."""
     from finetune.tiny import evaluate, package
 
-    evaluate.run(
-        folder, model=model or package.MODEL_FOLDER, lines_each=lines_each, processes=processes
-    )
+    evaluate.run(folder, model=model or package.MODEL_FOLDER, processes=processes)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.tiny.evaluate import word_errors
+from finetune.tiny.recogniser import word_errors
 from finetune.tiny.g2p import align, learn_rules, pack
 from finetune.tiny.package import write_codec
 from finetune.tiny.speakers import Speakers

@@ -1,0 +1,73 @@
+"""A model folder that speaks lines one by one, and its speaker encoder that listens, for the judges of `evaluate`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finetune.tiny.teachers import SAMPLE_RATE_HZ
+from kani_npc.codec.load import load_codec
+from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec
+from kani_npc.lm.generate import generate
+from kani_npc.lm.load import load_lm
+from kani_npc.prompt import build_prompt
+from kani_npc.speaker.enrollment import unit
+from kani_npc.speaker.load import load_speaker_encoder
+from kani_npc.speech import Sampling
+from kani_npc.text import load_tokenizer
+
+MAX_FRAMES = 200
+
+
+class Speaking:
+    """Greedy, as the model ships. Shapes: K codebooks, F frames, N samples at 22 050 Hz, D embedding."""
+
+    def __init__(self, model: Path) -> None:
+        self.lm, self.codec = load_lm(model), load_codec(model / "codec")
+        self.encoder = load_speaker_encoder(model / "speaker")
+        self._encode = load_tokenizer(model).encode
+        listed = json.loads((model / "voices.json").read_text())["voices"]
+        self.voices = {v["id"]: np.array(v["embedding"], np.float32) for v in listed}
+        self._with_encoder: SourceFilterCodec | None = None
+
+    def codes(
+        self,
+        text: str,
+        voice: str | NDArray[np.float32],
+        tag: str | None,
+        *,
+        max_frames: int = MAX_FRAMES,
+    ) -> Tensor:
+        """The codes [K, F] of a line, by a voice of the folder or an embedding."""
+        vector = self.voices[voice] if isinstance(voice, str) else voice
+        prompt = build_prompt(self.lm.layout, self._encode, text, tag, with_speaker=True)
+        sampling = Sampling(greedy=True, repetition_penalty=1.0, max_frames=max_frames)
+        return generate(self.lm, prompt, torch.from_numpy(vector), sampling)
+
+    def speak(
+        self, text: str, voice: str | NDArray[np.float32], tag: str | None
+    ) -> NDArray[np.float32]:
+        """The sound [N] of a line."""
+        return self.codec.decode(self.codes(text, voice, tag)).numpy()
+
+    def encode(self, folder: Path, samples: NDArray[np.float32]) -> Tensor:
+        """The codes [K, F] of a recording of whole frames. The codec's encoder is in the recipe's folder."""
+        if self._with_encoder is None:
+            codec = folder / "codec"
+            self._with_encoder = SourceFilterCodec.from_folder(codec, encoder=codec / ENCODER_FILE)
+        return self._with_encoder.encode(torch.from_numpy(samples)).long()
+
+    def copy(self, folder: Path, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A recording through the codec."""
+        return self.codec.decode(self.encode(folder, samples)).numpy()
+
+    def who(self, sounds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The embedding [D] that these sounds have together."""
+        rate_hz = self.encoder.sample_rate_hz
+        heard = [self.encoder.embed(soxr.resample(x, SAMPLE_RATE_HZ, rate_hz)) for x in sounds]
+        return unit(np.mean(heard, axis=0))
