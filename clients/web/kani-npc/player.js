@@ -12,6 +12,7 @@ const FULL_S = 8; // likewise; no more is taken from the network: a page that sl
 export class Player {
   #context;
   #node;
+  #opening = Promise.resolve(); // one at a time
   #line = 0;
   #now; // the line that plays
 
@@ -64,6 +65,11 @@ export class Player {
     return this.#now;
   }
 
+  /** Opens the sound card ahead of the first line, which else pays for it. Wants a click or a key of the user, too. */
+  async prepare(sampleRateHz) {
+    await this.#open(sampleRateHz, this.prebufferMs);
+  }
+
   /** Silence, within a block of samples. */
   stop() {
     this.#now?.stop();
@@ -75,7 +81,13 @@ export class Player {
     return (this.#context?.baseLatency ?? 0) + (this.#context?.outputLatency || 0);
   }
 
-  async #open(sampleRateHz, prebufferMs) {
+  #open(sampleRateHz, prebufferMs) {
+    const opened = this.#opening.then(() => this.#reallyOpen(sampleRateHz, prebufferMs));
+    this.#opening = opened.catch(() => {});
+    return opened;
+  }
+
+  async #reallyOpen(sampleRateHz, prebufferMs) {
     const fits = this.#context?.sampleRate === sampleRateHz && this.#node.prebufferMs === prebufferMs;
     if (!fits) {
       await this.#context?.close();
