@@ -6,11 +6,15 @@ Knows the wire and nothing else of kani-npc: it runs where no torch is.
         speech = client.synthesize("Halt! Who goes there?", voice="guard")
         async for audio in speech:
             play(audio.data)
+
+        async for audio in client.stream(tokens_of_a_language_model(), npc="innkeeper"):
+            play(audio.data)
 """
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -85,14 +89,15 @@ class Speech:
     to the sound so far, where the line was asked for `visemes`.
     """
 
-    def __init__(self, call: "grpc.aio.UnaryStreamCall[Any, pb.SynthesizeResponse]") -> None:
+    def __init__(self, call: Any) -> None:
+        """`call` is gRPC's, of a method whose responses are those of `Synthesize`."""
         self._call = call
         self._interrupted = False
         self.header: pb.SpeechHeader | None = None
         self.end: pb.SpeechEnd | None = None
         self.timings: list[pb.SpeechTiming] = []
 
-    async def __aiter__(self) -> AsyncIterator[pb.SpeechAudio]:
+    async def __aiter__(self) -> AsyncGenerator[pb.SpeechAudio]:
         """Raises `ServiceError`; ends early, without `end`, after `interrupt`."""
         num_samples = 0
         try:
@@ -145,6 +150,90 @@ class Speech:
         self._call.cancel()
 
 
+class WrittenSpeech(Speech):
+    """A line that is said while it is being written: by an iterator of fragments, or by `write`, `flush` and `close`.
+
+    Fragments are cut anywhere. Whoever writes by hand reads in another task, to hear what was written while writing
+    more. What is written once the line has ended is dropped: its reader hears why. Leaving the context stops the voice.
+    """
+
+    def __init__(
+        self,
+        call: "grpc.aio.StreamStreamCall[Any, Any]",
+        config: pb.SynthesizeRequest,
+        text: AsyncIterable[str] | None,
+    ) -> None:
+        super().__init__(call)
+        self._first: pb.StreamingSynthesizeRequest | None = pb.StreamingSynthesizeRequest(
+            config=config
+        )
+        self._text = text
+        self._writing = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.interrupt()
+
+    async def __aiter__(self) -> AsyncGenerator[pb.SpeechAudio]:
+        """As of `Speech`. Raises what the iterator of fragments raises, too."""
+        feeding = asyncio.create_task(self._feed())
+        try:
+            async with aclosing(super().__aiter__()) as heard:
+                async for audio in heard:
+                    yield audio
+        finally:
+            feeding.cancel()
+            await asyncio.wait([feeding])
+        if not feeding.cancelled():
+            feeding.result()
+
+    async def write(self, text: str, *, flush: bool = False) -> None:
+        """Adds text; waits while the connection is full. `flush` says what is there, though no clause has ended."""
+        await self._send(pb.TextPiece(text=text, flush=flush))
+
+    async def flush(self) -> None:
+        await self.write("", flush=True)
+
+    async def close(self) -> None:
+        """Nothing follows: the line ends once everything was said."""
+        await self._send(pb.TextPiece(close=True))
+
+    async def _feed(self) -> None:
+        """The configuration, and what the iterator gives."""
+        try:
+            await self._send()
+            if self._text is not None:
+                async for fragment in self._text:
+                    await self.write(fragment)
+                await self.close()
+        except Exception:
+            self.interrupt()
+            raise
+
+    async def _send(self, *pieces: pb.TextPiece) -> None:
+        requests = [pb.StreamingSynthesizeRequest(piece=piece) for piece in pieces]
+        async with self._writing:
+            if self._first is not None:
+                requests.insert(0, self._first)
+                self._first = None
+            try:
+                for request in requests:
+                    await self._call.write(request)
+            except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+                pass  # the line has ended, and says so to its reader
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():  # and not only the call
+                    raise
+
+
 class Methods:
     """A service's unary methods by their names: `await client.npcs.GetNpc(request)`. They raise `ServiceError`."""
 
@@ -177,6 +266,7 @@ class Client:
         self._options: dict[str, Any] = {"timeout": timeout_s, "metadata": metadata}
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = rpc.SpeechServiceStub(self._channel)
+        self._unary = Methods(self._stub, self._options)
         self.voices = Methods(voice_rpc.VoiceServiceStub(self._channel), self._options)
         self.npcs = Methods(npc_rpc.NpcServiceStub(self._channel), self._options)
         self.accents = Methods(accent_rpc.AccentServiceStub(self._channel), self._options)
@@ -197,40 +287,40 @@ class Client:
         """Ends running calls."""
         await self._channel.close()
 
-    def synthesize(
+    def synthesize(self, text: str, **options: Any) -> Speech:
+        """Says a line. What is left out is the server's choice; options are those of `line`."""
+        return Speech(self._stub.Synthesize(line(text, **options), **self._options))
+
+    def stream(self, text: AsyncIterable[str] | None = None, **options: Any) -> WrittenSpeech:
+        """Says a line while it is being written, say by a language model. Options are those of `line`."""
+        call = self._stub.StreamingSynthesize(**self._options)
+        return WrittenSpeech(call, line("", **options), text)
+
+    async def append(
         self,
+        utterance_id: str,
         text: str,
+        sequence: int,
         *,
-        npc: str = "",
-        voice: str = "",
-        accent: str = "",
-        encoding: int = 0,
-        sample_rate_hz: int = 0,
-        seed: int | None = None,
-        vary: bool = False,
-        sampling: Mapping[str, float] | None = None,
-        priority: int = 0,
-        pace: int = 0,
-        visemes: bool = False,
-    ) -> Speech:
-        """Says a line. What is left out is the server's choice; see `SynthesizeRequest` for values."""
-        try:
-            request: Any = pb.SynthesizeRequest(
-                text=text,
-                npc=npc,
-                voice=voice,
-                accent=accent,
-                audio={"encoding": encoding, "sample_rate_hz": sample_rate_hz},
-                sampling=sampling,
-                seed=seed,
-                vary=vary,
-                priority=priority,  # pyright: ignore[reportArgumentType]  enums are ints on the wire
-                pace=pace,  # pyright: ignore[reportArgumentType]
-                visemes=visemes,
-            )
-        except (ValueError, TypeError) as error:  # protobuf: not in the field's range, not UTF-8
-            raise ServiceError(str(error), status="INVALID_ARGUMENT") from None
-        return Speech(self._stub.Synthesize(request, **self._options))
+        flush: bool = False,
+        close: bool = False,
+    ) -> int:
+        """Adds fragment number `sequence` to a line that was begun with `open_text`. The number that is expected next.
+
+        May be repeated: no fragment is taken twice. Raises `ServiceError`.
+        """
+        piece = pb.TextPiece(text=text, flush=flush, close=close)
+        request = pb.AppendTextRequest(utterance_id=utterance_id, piece=piece, sequence=sequence)
+        return (await self._unary.AppendText(request)).next_sequence
+
+    async def interrupt(
+        self, *, npc: str = "", utterance_id: str = ""
+    ) -> Sequence[pb.InterruptedLine]:
+        """Stops every line of an NPC, or one line, whoever began it. Those that were stopped. Raises `ServiceError`."""
+        request = (
+            pb.InterruptRequest(npc=npc) if npc else pb.InterruptRequest(utterance_id=utterance_id)
+        )
+        return (await self._unary.Interrupt(request)).lines
 
     async def say_to_wav(
         self, text: str, path: str | PathLike[str], **options: Any
@@ -240,10 +330,49 @@ class Client:
 
     async def server_info(self) -> pb.GetServerInfoResponse:
         """What the server speaks with. Raises `ServiceError`."""
-        try:
-            return await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._options)
-        except grpc.aio.AioRpcError as error:
-            raise _service_error(error) from None
+        return await self._unary.GetServerInfo(pb.GetServerInfoRequest())
+
+
+def line(
+    text: str,
+    *,
+    npc: str = "",
+    voice: str = "",
+    accent: str = "",
+    encoding: int = 0,
+    sample_rate_hz: int = 0,
+    seed: int | None = None,
+    vary: bool = False,
+    sampling: Mapping[str, float] | None = None,
+    priority: int = 0,
+    pace: int = 0,
+    start_within_ms: int = 0,
+    turn: int = 0,
+    open_text: bool = False,
+    hold_until_checked: bool = False,
+    visemes: bool = False,
+) -> pb.SynthesizeRequest:
+    """A line as the wire has it. Raises `ServiceError` for what the wire cannot carry."""
+    try:
+        return pb.SynthesizeRequest(
+            text=text,
+            npc=npc,
+            voice=voice,
+            accent=accent,
+            audio={"encoding": encoding, "sample_rate_hz": sample_rate_hz},  # pyright: ignore[reportArgumentType]
+            sampling=sampling,  # pyright: ignore[reportArgumentType]
+            seed=seed,
+            vary=vary,
+            priority=priority,  # pyright: ignore[reportArgumentType]  enums are ints on the wire
+            pace=pace,  # pyright: ignore[reportArgumentType]
+            start_within_ms=start_within_ms,
+            turn=turn,
+            open_text=open_text,
+            hold_until_checked=hold_until_checked,
+            visemes=visemes,
+        )
+    except (ValueError, TypeError) as error:  # protobuf: not in the field's range, not UTF-8
+        raise ServiceError(str(error), status="INVALID_ARGUMENT") from None
 
 
 def as_dict(message: Message) -> dict[str, Any]:

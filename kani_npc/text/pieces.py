@@ -33,9 +33,9 @@ _MORE_ABBREVIATIONS = {
     "es": "aprox c/ d dña dres fr izq",
 }
 _ABBREVIATIONS = {lang: frozenset(words.split()) for lang, words in _MORE_ABBREVIATIONS.items()}
-# "im 19. Jahrhundert", "der 2. Weltkrieg": any noun may follow, so what stands before decides.
-_GERMAN_ORDINAL = re.compile(
-    r"\b(?:[ae]m|im|zum|zur|vom|beim|d(?:er|ie|as|en|em|es)|ein(?:e[rmns]?)?|jede[rsmn]?|bis|seit|ab) \d{1,3}\.$",
+# "im 19. Jahrhundert", "der 2. Weltkrieg": any noun may follow, so what stands before decides. "Hauptstr. 5".
+_GERMAN = re.compile(
+    r"\b(?:[ai]m|zum|zur|vom|beim|d(?:er|ie|as|en|em|es)|eine?[rmns]?|jede[rsmn]?|bis|seit|ab) \d{1,3}\.$|\wstr\.$",
     re.IGNORECASE,
 )
 
@@ -60,20 +60,22 @@ class PieceSplitter:
 
     def __init__(self, language: str, max_characters: int) -> None:
         self._cutter = _Cutter(language, max_characters, clause_start=CLAUSE_START)
-        self._raw = ""  # of a word that may go on
+        self._raw: list[str] = []  # of a word that may go on
 
     def feed(self, fragment: str) -> list[str]:
         """What can be spoken now. What the next fragment could change is kept back."""
-        self._raw += fragment
-        end = len(self._raw)
-        while end and not (self._raw[end - 1].isspace() and self._raw[end - 1] not in _CONTROLS):
+        end = len(fragment)
+        while end and not (fragment[end - 1].isspace() and fragment[end - 1] not in _CONTROLS):
             end -= 1
-        words, self._raw = self._raw[:end], self._raw[end:]
+        if end == 0:
+            self._raw.append(fragment)
+            return []
+        words, self._raw = "".join((*self._raw, fragment[:end])), [fragment[end:]]
         return list(self._cutter.add(plain(words).split()))
 
     def flush(self) -> list[str]:
         """All that is there, whole or not. Speech starts anew with what follows."""
-        words, self._raw = self._raw, ""
+        words, self._raw = "".join(self._raw), []
         return [*self._cutter.add(plain(words).split()), *self._cutter.end()]
 
     def close(self) -> list[str]:
@@ -146,7 +148,7 @@ class _Cutter:
         if last.rstrip(".").lstrip("(\"'").lower() in self._abbreviations and last.endswith("."):
             return True
         before = " ".join(words[max(0, start - 2) : start])
-        return self._language == "de" and _GERMAN_ORDINAL.search(before) is not None
+        return self._language == "de" and _GERMAN.search(before) is not None
 
     def _after_clause(self) -> Iterator[str]:
         if self._has_begun or self._clause_start is None or not _ends_clause(self._words[-1:]):
@@ -167,7 +169,9 @@ class _Cutter:
         ends = [n for n in range(fitting, 0, -1) if _length(words[:n]) >= self._max // 3]
         clauses = (n for n in ends if _ends_clause(words[:n]))
         between_words = (n for n in ends if not _belong_together(words[n - 1], words[n]))
-        yield from self._piece(next(clauses, next(between_words, fitting)))
+        # A short sentence before it stands alone rather than have it cut in the middle of a clause.
+        otherwise = self._sentence or next(between_words, fitting)
+        yield from self._piece(next(clauses, otherwise))
 
     def _piece(self, num_words: int) -> Iterator[str]:
         piece, self._words = " ".join(self._words[:num_words]), self._words[num_words:]

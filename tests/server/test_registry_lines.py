@@ -260,5 +260,5 @@ async def test_a_lexicon_with_an_empty_respelling_is_refused(client):
 
 async def test_a_line_that_grows_too_long_by_its_lexicon_is_refused(client):
     await make_lexicon(client, "default", ork="a" * 200)
-    error = await refused(said(client, "ork " * 10))
+    error = await refused(said(client, "ork " * 101))
     assert (error.status, error.field) == ("INVALID_ARGUMENT", "text")
