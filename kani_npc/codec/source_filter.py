@@ -572,19 +572,18 @@ class SourceFilterStream:
 
     @torch.no_grad()
     def __call__(
-        self, codes_BKF: Tensor, state: SourceFilterState, slots: Sequence[int] | None = None
+        self,
+        codes_BKF: Tensor,
+        state: SourceFilterState,
+        slots: Sequence[int] | Tensor | None = None,
     ) -> Tensor:
         """The next F frames of B streams: codes [B, K, F] -> samples [B, 1764 * F] float32.
 
-        `slots` says which row of the state each batch row belongs to; None means rows 0 to S-1 in order.
+        `slots` says which row of the state each batch row belongs to; None means rows 0 to S-1 in order. A tensor is
+        taken as it is, so that a captured graph can refill it.
         Raises `CodecError` if the rows of codes and slots differ in number or a slot is named twice.
         """
-        rows = list(range(state.num_slots)) if slots is None else list(slots)
-        if len(rows) != codes_BKF.shape[0] or len(set(rows)) != len(rows):
-            raise CodecError(
-                f"{codes_BKF.shape[0]} rows of codes for slots {rows}: one distinct slot a row"
-            )
-        index = torch.tensor(rows, device=codes_BKF.device)
+        index = slots if isinstance(slots, Tensor) else self._index(codes_BKF, state, slots)
         kept = {name: tensor.index_select(0, index) for name, tensor in state.tensors.items()}
         synthesis = SynthesisState(
             **{field.name: kept.pop(field.name) for field in fields(SynthesisState)}
@@ -596,6 +595,16 @@ class SourceFilterStream:
         for name, tail in tails.tensors.items():
             state.tensors[name].index_copy_(0, index, tail)
         return samples_BN
+
+    def _index(
+        self, codes_BKF: Tensor, state: SourceFilterState, slots: Sequence[int] | None
+    ) -> Tensor:
+        rows = list(range(state.num_slots)) if slots is None else list(slots)
+        if len(rows) != codes_BKF.shape[0] or len(set(rows)) != len(rows):
+            raise CodecError(
+                f"{codes_BKF.shape[0]} rows of codes for slots {rows}: one distinct slot a row"
+            )
+        return torch.tensor(rows, device=codes_BKF.device)
 
 
 # --- the codec ---------------------------------------------------------------------------------------------------

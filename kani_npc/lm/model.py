@@ -20,17 +20,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kani_npc.lm.config import LmConfig
+from kani_npc.lm.independent import may_step_together
 from kani_npc.lm.layers import Direct, Linear
 from kani_npc.lm.state import LmState, Rows
 from kani_npc.prompt import Prompt, positions
 
 
 class KeysAndValues(Protocol):
-    """Where an attention layer finds the past: stores new keys and values, gives all there are, and who sees what."""
+    """Where an attention layer finds the past: stores new keys and values, and looks at all there are."""
 
-    def extend(
-        self, keys_BGTD: Tensor, values_BGTD: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]: ...
+    def extend(self, keys_BGTD: Tensor, values_BGTD: Tensor) -> None: ...
+
+    def attend(self, queries_BNTD: Tensor) -> Tensor:
+        """[B, N, T, D]; for one token a row, the query heads of a kv head stand where tokens would: [B, G, N/G, D]."""
+        ...
 
 
 class RmsNorm(Direct):
@@ -105,17 +108,16 @@ class Attention(Direct):
             _rotate(qk * torch.cat(weights), rope).transpose(1, 2).split((heads, kv_heads), dim=1)
         )
         v = qkv[:, :, heads + kv_heads :].transpose(1, 2)
-        mask, causal = None, past is None
-        if past is not None:
-            k, v, mask = past.extend(k, v)
+        if past is None:
+            k, v = (t.repeat_interleave(heads // kv_heads, dim=1) for t in (k, v))
+            out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.out_proj(out.transpose(1, 2).reshape(batch, num_tokens, -1))
+        past.extend(k, v)
         if num_tokens == 1:
             # One token: the query heads of a kv head stand where tokens would, so keys need no copying.
             q = q.reshape(batch, kv_heads, heads // kv_heads, self.head_dim)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            return self.out_proj(out.reshape(batch, 1, -1))
-        k, v = (t.repeat_interleave(heads // kv_heads, dim=1) for t in (k, v))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        return self.out_proj(out.transpose(1, 2).reshape(batch, num_tokens, -1))
+            return self.out_proj(past.attend(q).reshape(batch, 1, -1))
+        return self.out_proj(past.attend(q).transpose(1, 2).reshape(batch, num_tokens, -1))
 
 
 class FeedForward(Direct):
@@ -175,6 +177,7 @@ class Lfm2(nn.Module):
                 if config.use_learnable_rope
             }
         )
+        self.rows_are_independent = False  # see `independent`
         # Where the head is packed (see `packed`), one for each codebook.
         self.heads: Sequence[Direct] | None = None
         # A model on the meta device is about to be filled from a checkpoint. Drawing weights there does nothing but
@@ -320,10 +323,17 @@ class Lfm2(nn.Module):
         In place: the state's rows are one token longer afterwards. `_sees_itself=False` is for comparing with the
         published decode, which masks the current token from itself when there is a speaker; never serve with it.
         """
+        if self.rows_are_independent and len(slots) > 1 and not may_step_together(self):
+            alone = [
+                self.step(ids_B[row : row + 1], positions_B[row : row + 1], state, [slot])
+                for row, slot in enumerate(slots)
+            ]
+            return torch.cat(alone)
         rows = state.rows(slots)
         lengths = [state.lengths[slot] for slot in slots]
         assert max(lengths) < state.max_tokens, "a row of the state is full"
-        past = _EverySlot(state, rows, lengths, _sees_itself)
+        kind = _EachSlot if self.rows_are_independent else _EverySlot
+        past = kind(state, rows, lengths, _sees_itself)
         tails = state.tails[:, rows.view] if rows.view is not None else state.tails[:, rows.index_B]
         h = self._through(
             self.embed_tokens(ids_B)[:, None], positions_B[:, None], state, past, tails
@@ -331,6 +341,24 @@ class Lfm2(nn.Module):
         if rows.view is None:
             state.tails[:, rows.index_B] = tails
         state.advance(rows)
+        return h[:, 0]
+
+    @torch.inference_mode()
+    def step_rows(
+        self, ids_B: Tensor, positions_B: Tensor, state: LmState, index_B: Tensor, span: int
+    ) -> Tensor:
+        """`step` for slots that a tensor names, with fixed shapes and no question to the host: hidden [B, H].
+
+        Attention goes over `span` tokens whatever the rows hold, which must be more than the longest has. Several rows
+        may name one slot that nobody uses. The host's half of the state's lengths is the caller's to move on.
+        """
+        past = _NamedRows(state, index_B, span)
+        tails = state.tails[:, index_B]
+        h = self._through(
+            self.embed_tokens(ids_B)[:, None], positions_B[:, None], state, past, tails
+        )
+        state.tails[:, index_B] = tails
+        state.lengths_S[index_B] = past.lengths_B + 1
         return h[:, 0]
 
     def head_rows(self) -> list[Tensor]:
@@ -360,7 +388,7 @@ class Lfm2(nn.Module):
         h_BTH: Tensor,
         positions_BT: Tensor,
         state: LmState,
-        past: "_OneSlot | _EverySlot",
+        past: "_OneSlot | _EverySlot | _EachSlot | _NamedRows",
         tails: Tensor,
     ) -> Tensor:
         tables = ropes(positions_BT, state.inv_freq_RD, h_BTH.dtype)
@@ -385,13 +413,20 @@ class _OneSlot:
         ones = torch.ones(stop - start, stop, dtype=torch.bool, device=state.keys.device)
         self.mask = ones.tril(start)
 
-    def extend(
-        self, keys_BGTD: Tensor, values_BGTD: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        keys, values = (kv[self.layer, self.slot] for kv in (self.state.keys, self.state.values))
-        keys[:, self.start : self.stop] = keys_BGTD[0]
-        values[:, self.start : self.stop] = values_BGTD[0]
-        return keys[None, :, : self.stop], values[None, :, : self.stop], self.mask
+    def extend(self, keys_BGTD: Tensor, values_BGTD: Tensor) -> None:
+        self.state.keys[self.layer, self.slot, :, self.start : self.stop] = keys_BGTD[0]
+        self.state.values[self.layer, self.slot, :, self.start : self.stop] = values_BGTD[0]
+
+    def attend(self, queries_BNTD: Tensor) -> Tensor:
+        keys, values = (
+            kv[self.layer, self.slot, None, :, : self.stop]
+            for kv in (self.state.keys, self.state.values)
+        )
+        if self.stop - self.start == 1:  # sees everything
+            return F.scaled_dot_product_attention(queries_BNTD, keys, values)
+        share = queries_BNTD.shape[1] // keys.shape[1]
+        keys, values = (t.repeat_interleave(share, dim=1) for t in (keys, values))
+        return F.scaled_dot_product_attention(queries_BNTD, keys, values, attn_mask=self.mask)
 
 
 class _EverySlot:
@@ -413,9 +448,7 @@ class _EverySlot:
             )
             self.mask = self.mask.masked_fill_(hidden, float("-inf"))[:, None, None]
 
-    def extend(
-        self, keys_BGTD: Tensor, values_BGTD: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    def extend(self, keys_BGTD: Tensor, values_BGTD: Tensor) -> None:
         keys_SGTD, values_SGTD = self.state.keys[self.layer], self.state.values[self.layer]
         if self.same is not None:
             keys_SGTD[self.view, :, self.same] = keys_BGTD[:, :, 0]
@@ -423,8 +456,64 @@ class _EverySlot:
         else:
             keys_SGTD[self.index_B, :, self.lengths_B] = keys_BGTD[:, :, 0]
             values_SGTD[self.index_B, :, self.lengths_B] = values_BGTD[:, :, 0]
+
+    def attend(self, queries_BNTD: Tensor) -> Tensor:
         of = self.view if self.view is not None else self.index_B
-        return keys_SGTD[of, :, : self.span], values_SGTD[of, :, : self.span], self.mask
+        keys, values = (
+            kv[self.layer][of, :, : self.span] for kv in (self.state.keys, self.state.values)
+        )
+        return F.scaled_dot_product_attention(queries_BNTD, keys, values, attn_mask=self.mask)
+
+
+class _EachSlot:
+    """The past of a step's rows, each looking at its own tokens by itself: rounding knows no neighbours."""
+
+    def __init__(self, state: LmState, rows: Rows, lengths: list[int], sees_itself: bool) -> None:
+        self.layer = 0
+        self.state, self.sees_itself = state, sees_itself
+        self.rows = list(zip(rows.slots, lengths, strict=True))
+
+    def extend(self, keys_BGTD: Tensor, values_BGTD: Tensor) -> None:
+        keys_SGTD, values_SGTD = self.state.keys[self.layer], self.state.values[self.layer]
+        for row, (slot, length) in enumerate(self.rows):
+            keys_SGTD[slot, :, length] = keys_BGTD[row, :, 0]
+            values_SGTD[slot, :, length] = values_BGTD[row, :, 0]
+
+    def attend(self, queries_BNTD: Tensor) -> Tensor:
+        keys_SGTD, values_SGTD = self.state.keys[self.layer], self.state.values[self.layer]
+        out = torch.empty_like(queries_BNTD)
+        for row, (slot, length) in enumerate(self.rows):
+            span = length + self.sees_itself
+            out[row] = F.scaled_dot_product_attention(
+                queries_BNTD[row : row + 1],
+                keys_SGTD[slot, None, :, :span],
+                values_SGTD[slot, None, :, :span],
+            )[0]
+        return out
+
+
+class _NamedRows:
+    """The past of rows that a tensor names: fixed shapes, and lengths that only the device knows."""
+
+    def __init__(self, state: LmState, index_B: Tensor, span: int) -> None:
+        self.layer = 0
+        self.state, self.index_B, self.span = state, index_B, span
+        self.lengths_B = state.lengths_S[index_B]
+        unseen = torch.arange(span, device=index_B.device) > self.lengths_B[:, None]
+        mask = torch.zeros(unseen.shape, dtype=state.keys.dtype, device=index_B.device)
+        self.mask = mask.masked_fill_(unseen, float("-inf"))[:, None, None]
+
+    def extend(self, keys_BGTD: Tensor, values_BGTD: Tensor) -> None:
+        keys_SGTD, values_SGTD = self.state.keys[self.layer], self.state.values[self.layer]
+        keys_SGTD[self.index_B, :, self.lengths_B] = keys_BGTD[:, :, 0]
+        values_SGTD[self.index_B, :, self.lengths_B] = values_BGTD[:, :, 0]
+
+    def attend(self, queries_BNTD: Tensor) -> Tensor:
+        keys, values = (
+            kv[self.layer, :, :, : self.span].index_select(0, self.index_B)
+            for kv in (self.state.keys, self.state.values)
+        )
+        return F.scaled_dot_product_attention(queries_BNTD, keys, values, attn_mask=self.mask)
 
 
 def ropes(

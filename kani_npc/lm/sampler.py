@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kani_npc.speech import Sampling
@@ -28,6 +29,8 @@ UNIFORM_BITS = 24  # exact in float32 and float64 alike
 BLOCK_FRAMES = (
     64  # random numbers are made this many frames at a time: one frame's cost the same time
 )
+
+VECTOR = 16  # of float64
 
 _WORD = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -77,21 +80,30 @@ def penalised(logits_BN: Tensor, seen_BN: Tensor, penalty_B: Tensor) -> Tensor:
 def candidates(
     logits_BN: Tensor, temperature_B: Tensor, top_k_B: Tensor, top_p_B: Tensor, max_k: int
 ) -> tuple[Tensor, Tensor]:
-    """The best `max_k` ids and their weights (float64, 0 if excluded, any sum), both [B, max_k], best first.
+    """The best `max_k` ids and their weights (float64, 0 if excluded, any sum), best first.
+
+    Both [B, max_k], and a few columns more whose weight is 0.
 
     Exactly top_k ids stay, equal logits in ascending order of id (transformers keeps all that equal the last); of
     these the fewest whose probabilities reach top_p. `max_k` is at least every row's top_k, or N.
     """
     num = logits_BN.shape[-1]
     max_k = min(max_k, num)
+    # torch computes whole vectors of a row and what is left over in another way, with another rounding: what a row
+    # weighs would depend on the rows before it.
+    padding = -max_k % VECTOR
     # torch.topk does not say which of two equal logits it takes; a key that holds the id has no equals.
     bits = (logits_BN.float() + 0.0).view(torch.int32)  # + 0.0: there is one zero
     ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
     keys = (ordered << 32) | torch.arange(num - 1, -1, -1, device=logits_BN.device)
     ids = num - 1 - (keys.topk(max_k, dim=-1).values & _WORD)
     scores = logits_BN.gather(-1, ids).double() / temperature_B[:, None]
+    if padding:
+        ids, scores = F.pad(ids, (0, padding)), F.pad(scores, (0, padding), value=float("-inf"))
     weights = (scores - scores[:, :1]).exp()
-    weights = weights.masked_fill(torch.arange(max_k, device=ids.device) >= top_k_B[:, None], 0.0)
+    weights = weights.masked_fill(
+        torch.arange(ids.shape[1], device=ids.device) >= top_k_B[:, None], 0.0
+    )
     before = weights.cumsum(-1) - weights
     return ids, weights.masked_fill(before >= top_p_B[:, None] * weights.sum(-1, keepdim=True), 0.0)
 
@@ -158,7 +170,12 @@ class Sampler:
         The answer is always legal. Logits that are NaN or infinite mark the slot as broken (see `broken`).
         """
         rows = self._rows_of(slots)
-        index = rows.index_B
+        return self.draw_rows(logits_BN, k, rows.index_B, rows.max_k, penalties=rows.penalty)
+
+    def draw_rows(
+        self, logits_BN: Tensor, k: int, index: Tensor, max_k: int, *, penalties: bool = True
+    ) -> Tensor:
+        """`draw` for slots that a tensor names: fixed shapes, nothing of the host's. `max_k` is `widest` or more."""
         temperature, top_p, penalty = self._reals_S[index].unbind(-1)
         top_k, min_frames, frame = self._counts_S[index].unbind(-1)
         logits = logits_BN.float()
@@ -166,22 +183,30 @@ class Sampler:
         big = torch.finfo(torch.float32).max
         logits = logits.nan_to_num(nan=-big, posinf=big, neginf=-big)
         num = logits.shape[-1]
-        if rows.penalty:
+        if penalties:
             logits = penalised(logits, self._seen_SKN[index, k, :num], penalty.float())
         if k == 0:
             too_early = (frame < min_frames)[:, None] & (
                 torch.arange(num, device=self.device) == num - 1
             )
             logits = logits.masked_fill(too_early, float("-inf"))
-        ids, weights = candidates(logits, temperature, top_k, top_p, rows.max_k)
+        ids, weights = candidates(logits, temperature, top_k, top_p, max_k)
         codes = choose(ids, weights, self._uniforms_SFK[index, frame % BLOCK_FRAMES, k])
-        if rows.penalty:
+        if penalties:
             self._seen_SKN[index, k, codes] = True
         return codes
 
     def next_frame(self, slots: Sequence[int]) -> None:
         """These slots have all codes of their frame."""
-        self._counts_S[self._rows_of(slots).index_B, 2] += 1
+        self.next_frame_rows(self._rows_of(slots).index_B)
+        self.note_frame(slots)
+
+    def next_frame_rows(self, index_B: Tensor) -> None:
+        """The device's half of `next_frame`."""
+        self._counts_S[index_B, 2] += 1
+
+    def note_frame(self, slots: Sequence[int]) -> None:
+        """The host's half of `next_frame`."""
         for slot in slots:
             self.frames[slot] += 1
             if self.frames[slot] % BLOCK_FRAMES == 0:
@@ -197,6 +222,14 @@ class Sampler:
         Their codes are legal but mean nothing. Whoever reads this decides; the answer belongs to the step's one wait.
         """
         return self._broken_S[self._rows_of(slots).index_B]
+
+    def broken_rows(self, index_B: Tensor) -> Tensor:
+        """`broken` for slots that a tensor names."""
+        return self._broken_S[index_B]
+
+    def widest(self, slots: Sequence[int]) -> int:
+        """How many candidates a draw of these slots has to look at."""
+        return self._rows_of(slots).max_k
 
     def _refill(self, slot: int) -> None:
         first = self.frames[slot]
