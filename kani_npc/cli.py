@@ -61,6 +61,11 @@ WeightsOption = Annotated[
         help="The language model's: auto, float32, bfloat16, int8 or int4. auto is int8 on a CPU, bfloat16 on a GPU."
     ),
 ]
+CacheStoreOption = Annotated[
+    str | None,
+    typer.Option(help="Where lines outlive the process: a folder or redis://… [default: nowhere]"),
+]
+CacheStoreSizeOption = Annotated[str | None, typer.Option(help="Of that [default: 2GB]")]
 
 
 class Encoding(StrEnum):
@@ -139,6 +144,12 @@ def serve(
             help="A folder for recordings [default: beside the store's file, or in Redis]"
         ),
     ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(help="Memory for lines that were said, or off [default: 128MB]"),
+    ] = None,
+    cache_store: CacheStoreOption = None,
+    cache_store_size: CacheStoreSizeOption = None,
     speaker_encoder: EncoderOption = None,
 ) -> None:
     """Serve speech over gRPC and gRPC-Web, and the designer's console, until SIGTERM or Ctrl-C.
@@ -159,6 +170,9 @@ def serve(
         threads=threads,
         store=store,
         artifacts=artifacts,
+        cache=cache,
+        cache_store=cache_store,
+        cache_store_size=cache_store_size,
         speaker_encoder=speaker_encoder,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")

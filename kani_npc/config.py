@@ -5,6 +5,7 @@ gRPC and no model.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -41,6 +42,9 @@ class ServeSettings:
     artifacts: str | None = (
         None  # a folder for recordings; beside the file, or in Redis, by default
     )
+    cache: str = "128MB"  # of memory for lines that were said, or off
+    cache_store: str = ""  # a folder or redis://…, where lines outlive the process
+    cache_store_size: str = "2GB"
     speaker_encoder: str | None = None  # for EnrollVoice: a folder or a hub name; the model's own
     stale_voice_s: float = 300.0  # so long known voices speak on while the store is away
     drain_s: float = 30.0  # after a first SIGTERM or SIGINT, running lines may take so long to end
@@ -65,6 +69,9 @@ class ServeSettings:
         check(0 <= self.rows <= 1024, "rows", "from 0 to 1024")
         check(0.5 <= self.max_lead_s <= 3600, "max_lead_s", "from 0.5 to 3600 seconds")
         check(0 <= self.threads <= 1024, "threads", "from 0 to 1024")
+        for name in ("cache", "cache_store_size"):
+            text = getattr(self, name)
+            check(_bytes(text) is not None, name, "a size such as 256MB, or off")
         check(0 <= self.stale_voice_s <= 86_400, "stale_voice_s", "from 0 to 86400 seconds")
         check(0 <= self.drain_s <= 3600, "drain_s", "from 0 to 3600 seconds")
 
@@ -75,6 +82,16 @@ class ServeSettings:
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
+
+    @property
+    def cache_bytes(self) -> int:
+        """Of memory for lines."""
+        return _bytes(self.cache) or 0
+
+    @property
+    def cache_store_bytes(self) -> int:
+        """Of lines in the store."""
+        return _bytes(self.cache_store_size) or 0
 
     @property
     def web(self) -> tuple[str, int] | None:
@@ -88,6 +105,16 @@ class ServeSettings:
     def origins(self) -> tuple[str, ...]:
         """Of pages elsewhere that may call."""
         return tuple(origin.strip() for origin in self.web_origins.split(",") if origin.strip())
+
+
+def _bytes(text: str) -> int | None:
+    """A size as people write it, in powers of 1024; `off` is 0, None is no size."""
+    if text == OFF:
+        return 0
+    found = re.fullmatch(r"(\d{1,9})\s*(k|m|g|t)?b?", text.strip().lower())
+    if found is None:
+        return None
+    return int(found[1]) * 1024 ** " kmgt".index(found[2] or " ")
 
 
 def _is_origin(text: str) -> bool:

@@ -165,6 +165,14 @@ class TextForgotten(KaniError):
     """A line that waits for more text, and nobody writes it."""
 
 
+class NoLineCache(FailedPrecondition):
+    """This server keeps no lines."""
+
+
+class LineNotKept(FailedPrecondition):
+    """A line that was to be made ahead of play and is not kept."""
+
+
 class ModelError(KaniError):
     """A model that cannot be used as it is."""
 

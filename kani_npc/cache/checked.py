@@ -22,9 +22,11 @@ from kani_npc.speech import (
 )
 
 MAX_TAKES = 3
-# Of a line's sound: 5.3 MB at 22.05 kHz. A longer one of pace UNPACED is let go as it comes from there on.
+# Of sound, 5.3 MB at 22.05 kHz: nobody may ask for more to be held.
 MAX_HELD_S = 120
 MAX_HELD_CHARACTERS = 15 * MAX_HELD_S  # as English is spoken
+# Of a line that nobody asked to hold: a file of a long text shall begin to grow while it is made.
+UNPACED_HELD_S = 40
 
 
 class CheckedSynthesizer:
@@ -48,13 +50,16 @@ class CheckedSynthesizer:
         yet."""
         if utterance.hold_until_checked:
             _check_can_be_held(utterance, more)
-        is_held = more is None and (utterance.hold_until_checked or utterance.pace is Pace.UNPACED)
-        max_held = MAX_HELD_S * self.info.sample_rate_hz if is_held else 0
+        held_s = 0
+        if more is None:
+            held_s = UNPACED_HELD_S if utterance.pace is Pace.UNPACED else 0
+            held_s = MAX_HELD_S if utterance.hold_until_checked else held_s
+        max_held = held_s * self.info.sample_rate_hz
         compute_ms, take = 0.0, 1
         while True:
             attempt = replace(utterance, attempt=utterance.attempt + take - 1)
             held: list[Audio] = []
-            is_heard = not is_held
+            is_heard = not held_s
             async with aclosing(self._inner.synthesize(attempt, more)) as events:
                 async for event in events:
                     if isinstance(event, Finished):

@@ -75,6 +75,11 @@ class LineCache:
         """Of memory."""
         return self._used_bytes
 
+    def has_room_for(self, num_samples: int) -> bool:
+        """Whether a line of that length is kept, here or in the store."""
+        fits = self._store is not None or 2 * num_samples <= self._memory_bytes
+        return fits and 0 < num_samples <= MAX_LINE_SAMPLES
+
     async def get(self, key: str) -> Int16Array | None:
         """The line's sound, [N] int16, not to be written to."""
         known = self._lines.get(key)

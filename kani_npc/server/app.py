@@ -18,6 +18,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kani_npc import models
+from kani_npc.cache.checked import CheckedSynthesizer
+from kani_npc.cache.lines import LineCache
+from kani_npc.cache.open import open_cache
+from kani_npc.cache.synthesizer import CachedSynthesizer
 from kani_npc.config import ServeSettings
 from kani_npc.engine.engine import EngineSettings
 from kani_npc.engine.model import load_model
@@ -27,6 +31,7 @@ from kani_npc.server.accent_service import AccentService
 from kani_npc.server.calls import MAX_UPLOAD_BYTES, Calls
 from kani_npc.server.lexicon_service import LexiconService
 from kani_npc.server.npc_service import NpcService
+from kani_npc.server.prewarm import Prewarmer
 from kani_npc.server.service import SpeechService
 from kani_npc.server.voice_service import Enroller, VoiceService
 from kani_npc.server.web import web_server
@@ -194,13 +199,24 @@ async def listening(
     async with (
         _registry(voices, synthesizer.info, settings) as registry,
         UsageMeter(registry.records) as usage,
+        _cache(settings) as cache,
     ):
         calls, health_service = Calls(), health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         grpc_server = grpc.aio.server(options=OPTIONS, interceptors=[calls])
         web_calls = WebCalls([calls])
         enroller = Enroller(open_embedder, synthesizer.info.speaker_space)
+        speaking: Synthesizer = CheckedSynthesizer(synthesizer)
+        prewarmer = None
+        if cache is not None:
+            speaking = CachedSynthesizer(speaking, cache)
+            prewarmer = Prewarmer(speaking, registry, cache, lambda: calls.is_draining)
         speech = SpeechService(
-            synthesizer, voices, registry, usage, max_lead_s=settings.max_lead_s
+            speaking,
+            voices,
+            registry,
+            usage,
+            max_lead_s=settings.max_lead_s,
+            prewarmer=prewarmer,
         )
         voice = VoiceService(registry, enroller)
         # What generated code asks of a server, both have.
@@ -240,6 +256,17 @@ async def _web(calls: WebCalls, settings: ServeSettings) -> AsyncIterator[str | 
     host, port = settings.web
     async with web_server(calls, host, port, settings.origins, GOODBYE_S) as port:
         yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@asynccontextmanager
+async def _cache(settings: ServeSettings) -> AsyncIterator[LineCache | None]:
+    """The lines that are kept; None where none are. Raises `SettingsError`."""
+    cache = await open_cache(settings.cache_bytes, settings.cache_store, settings.cache_store_bytes)
+    try:
+        yield cache
+    finally:
+        if cache is not None:
+            await cache.close()
 
 
 @asynccontextmanager

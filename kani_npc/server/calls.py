@@ -52,6 +52,10 @@ class Calls(grpc.aio.ServerInterceptor):
         self._idle.set()
         self._draining = False
 
+    @property
+    def is_draining(self) -> bool:
+        return self._draining
+
     async def drain(self, timeout_s: float) -> None:
         """From now on new calls are UNAVAILABLE; returns when no call runs, or after so long."""
         self._draining = True

@@ -103,6 +103,8 @@ def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> 
         pace=_named(_PACES, request.pace, "pace"),
         start_within_s=request.start_within_ms / 1000 or None,
         pause_s=cast.delivery.pause_ms / 1000,
+        hold_until_checked=request.hold_until_checked,
+        remember=not _is_drawn(request, cast),
     )
 
 
@@ -158,11 +160,16 @@ def within(field: str) -> Iterator[None]:
         raise
 
 
+def _is_drawn(request: pb.SynthesizeRequest, cast: Cast) -> bool:
+    """Whether the seed is another each time."""
+    is_npcs = cast.npc is not None and cast.npc.seed_policy is SeedPolicy.VARY
+    return request.vary or (is_npcs and not request.HasField("seed"))
+
+
 def _seed(request: pb.SynthesizeRequest, text: str, cast: Cast) -> int:
-    policy = SeedPolicy.DERIVED if cast.npc is None else cast.npc.seed_policy
     if request.HasField("seed"):
         return request.seed
-    if request.vary or policy is SeedPolicy.VARY:
+    if _is_drawn(request, cast):
         return secrets.randbelow(MAX_SEED + 1)
     if cast.npc is not None and cast.npc.seed is not None:
         return cast.npc.seed

@@ -65,8 +65,7 @@ def to_status(error: Exception) -> status_pb2.Status:
     if not isinstance(error, errors.KaniError):
         return _unexpected(error)
     code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
-    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
+    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason_of(error))
     details: list[Message] = [info]
     match error:
         case errors.InvalidUtterance() | errors.InvalidRecord() | errors.BadAudio():
@@ -85,6 +84,11 @@ def to_status(error: Exception) -> status_pb2.Status:
         case errors.EngineClosed():
             details.append(_retry(DRAINED_RETRY_S))
     return _status(code, str(error), details)
+
+
+def reason_of(error: errors.KaniError) -> str:
+    """An error's name as the wire spells it: VOICE_NOT_FOUND."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
 
 
 def _unexpected(error: Exception) -> status_pb2.Status:

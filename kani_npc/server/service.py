@@ -13,10 +13,11 @@ from time import perf_counter
 import grpc
 
 from kani_npc.engine.synthesizer import Synthesizer
-from kani_npc.errors import InvalidUtterance, TextForgotten
+from kani_npc.errors import InvalidUtterance, NoLineCache, TextForgotten
 from kani_npc.server import convert
 from kani_npc.server.live import LiveLine, LiveLines, Stopped
 from kani_npc.server.pacing import MAX_LEAD_S, Pacer, unpaced
+from kani_npc.server.prewarm import Prewarmer
 from kani_npc.server.resources import project_of
 from kani_npc.server.written import MAX_PAUSE_S, Fragment, WrittenText
 from kani_npc.speech import Finished, Pace, SpeechEvent, Utterance
@@ -51,13 +52,16 @@ class SpeechService(rpc.SpeechServiceServicer):
         usage: UsageMeter,
         *,
         max_lead_s: float = MAX_LEAD_S,
+        prewarmer: Prewarmer | None = None,
     ) -> None:
+        """`prewarmer` is there where lines are kept."""
         self._synthesizer = synthesizer
         self._voices = voices
         self._registry = registry
         self._usage = usage
         self._live = LiveLines()
         self._max_lead_s = max_lead_s
+        self._prewarmer = prewarmer
 
     async def Synthesize(
         self, request: pb.SynthesizeRequest, context: grpc.aio.ServicerContext
@@ -112,6 +116,16 @@ class SpeechService(rpc.SpeechServiceServicer):
                 for line in lines
             ]
         )
+
+    async def Prewarm(
+        self, request: pb.PrewarmRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.PrewarmResponse]:
+        if self._prewarmer is None:
+            raise NoLineCache("this server keeps no lines; start it with --cache or --cache-store")
+        answers = self._prewarmer.lines(project_of(context), request.lines)
+        async with aclosing(answers) as responses:
+            async for response in responses:
+                yield response
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: grpc.aio.ServicerContext

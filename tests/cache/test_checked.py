@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kani_npc.cache.checked import MAX_HELD_CHARACTERS, MAX_HELD_S, CheckedSynthesizer
+from kani_npc.cache.checked import MAX_HELD_CHARACTERS, UNPACED_HELD_S, CheckedSynthesizer
 from kani_npc.errors import InvalidUtterance
 from kani_npc.speech import Audio, Finished, FinishReason, Pace, PcmChunk, Utterance, Voice
 from tests.support.sine import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, SineSynthesizer
@@ -100,7 +100,7 @@ async def test_a_line_that_is_in_hand_needs_no_buffer():
 
 
 async def test_a_long_line_is_held_to_a_bound_and_heard_as_it_comes_from_there():
-    bound = MAX_HELD_S * SAMPLE_RATE_HZ // SAMPLES_PER_FRAME
+    bound = UNPACED_HELD_S * SAMPLE_RATE_HZ // SAMPLES_PER_FRAME
     inner = TakesThatFail({0: bound + 50})
     async with aclosing(
         CheckedSynthesizer(inner).synthesize(line("a" * 1700, **UNPACED))

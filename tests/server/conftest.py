@@ -15,7 +15,8 @@ from tests.support.serving import builtin_voices, serving
 from tests.support.sine import SineSynthesizer
 from tests.voices.conftest import redis_server, store_url  # noqa: F401  fixtures: the stores there are
 
-SETTINGS = ServeSettings(address="127.0.0.1:0", drain_s=5.0)
+# Without a cache: what a test says twice is said twice.
+SETTINGS = ServeSettings(address="127.0.0.1:0", drain_s=5.0, cache="off")
 
 
 @dataclass

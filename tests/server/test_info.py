@@ -22,6 +22,8 @@ async def test_server_info_lists_what_a_request_may_name(service):
     assert list(info.encodings) == [
         audio_pb2.AUDIO_ENCODING_LINEAR16,
         audio_pb2.AUDIO_ENCODING_FLOAT32,
+        audio_pb2.AUDIO_ENCODING_MULAW,
+        audio_pb2.AUDIO_ENCODING_OGG_OPUS,
     ]
     assert (info.model.name, info.model.licence) == ("sine", "Apache-2.0")
     assert (info.model.sample_rate_hz, info.model.samples_per_frame) == (22050, 1764)

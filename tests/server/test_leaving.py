@@ -7,6 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from kani_npc.cache import checked
 from kani_npc.client import Client, ServiceError
 from kani_npc.config import ServeSettings
 from kani_npc.errors import SettingsError
@@ -37,12 +38,18 @@ async def until(fact, timeout_s: float = 5.0) -> float:
 async def test_a_cancelled_line_frees_its_slot_within_a_frame(start, pace):
     service = await start(SineSynthesizer(speed=2.0))
     speech = service.client.synthesize(LONG, pace=pace)
-    async for audio in speech:
-        if audio.first_sample >= 3 * SAMPLES_PER_FRAME:
-            speech.interrupt()
+
+    async def listen() -> None:
+        async for _ in speech:
+            pass
+
+    listening = asyncio.create_task(listen())
+    await until(lambda: service.sine.frames_made > 3)
+    speech.interrupt()
     made = service.sine.frames_made
     assert await until(lambda: service.sine.active == 0) < FRAME_S
     assert service.sine.frames_made <= made + 1
+    await listening
     assert speech.end is None
 
 
@@ -88,7 +95,8 @@ async def test_a_line_cancelled_in_the_queue_is_never_begun(start):
 
 
 @pytest.mark.parametrize("pace", [pb.PACE_REALTIME, pb.PACE_UNPACED])
-async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start, pace):
+async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start, pace, monkeypatch):
+    monkeypatch.setattr(checked, "UNPACED_HELD_S", 2)  # so much is made before any of it leaves
     service = await start(SineSynthesizer())
     host, port = service.address.split(":")
     reader, writer = await never_reading_call(
@@ -97,7 +105,7 @@ async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start, pace
     await until(lambda: service.sine.active == 1)
     await asyncio.sleep(0.2)
     # 64 KiB of HTTP/2 window is 1.5 s of sound; behind it the line waits, unmade.
-    assert service.sine.frames_made * FRAME_S < 5.0
+    assert service.sine.frames_made * FRAME_S < 6.0
     other = service.client.synthesize("Halt!", pace=pb.PACE_UNPACED)
     assert len([audio async for audio in other]) == 5
     writer.close()  # and when it goes, its slot is free
@@ -107,6 +115,7 @@ async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start, pace
 
 async def test_a_client_that_never_reads_is_given_up_in_the_end(start, monkeypatch):
     monkeypatch.setattr(calls, "MAX_STALL_S", 0.3)
+    monkeypatch.setattr(checked, "UNPACED_HELD_S", 2)
     service = await start(SineSynthesizer())
     host, port = service.address.split(":")
     reader, writer = await never_reading_call(
