@@ -15,7 +15,8 @@ from torch import Tensor
 from kani_npc.engine.engine import Engine, EngineSettings
 from kani_npc.engine.messages import Event, Failed
 from kani_npc.engine.model import SpeechModel
-from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError, Overloaded
+from kani_npc.engine.watchdog import WatchdogLimits
+from kani_npc.errors import EngineFailed, InvalidUtterance, Overloaded
 from kani_npc.lm.generate import generate
 from kani_npc.prompt import build_prompt
 from kani_npc.speech import (
@@ -42,9 +43,9 @@ class Listener:
         self.audio: dict[str, list[Audio]] = {}
         self.ends: dict[str, Finished | Failed] = {}
 
-    def submit(self, utterance: Utterance) -> None:
-        submitted_s = time.perf_counter()
-        self.engine.submit(utterance, [utterance.text], is_open=False, submitted_s=submitted_s)
+    def submit(self, utterance: Utterance, *pieces: str, is_open: bool = False) -> None:
+        texts, submitted_s = pieces or [utterance.text], time.perf_counter()
+        self.engine.submit(utterance, texts, is_open=is_open, submitted_s=submitted_s)
 
     def step(self) -> list[Event]:
         events = self.engine.step()
@@ -391,7 +392,7 @@ def test_a_prompt_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch):
         assert listener.samples(id).tolist() == expected.tolist()
 
 
-def failure(listener: Listener, id: str) -> type[KaniError]:
+def failure(listener: Listener, id: str) -> type[Exception]:
     end = listener.ends[id]
     assert isinstance(end, Failed), end
     return type(end.error)
@@ -448,3 +449,112 @@ def test_warming_up_leaves_nothing_behind():
         submit(each, lines(LOUD)[1])
     heard = [Listener(each).to_end().samples("u1").tolist() for each in (fresh, warm)]
     assert heard[0] == heard[1]
+
+
+PIECES = ("The bridge is out.", "Go round by the mill.", "No.", "The bridge is out.")
+
+
+def codes_of(samples: np.ndarray) -> list[list[int]]:
+    return samples.reshape(-1, 4).tolist()
+
+
+def test_a_line_of_pieces_says_each_as_it_is_said_alone():
+    listener = Listener(engine())
+    listener.submit(line("long", sampling=GREEDY), *PIECES)
+    listener.to_end()
+    expected: list[list[int]] = []
+    for text in PIECES:
+        expected += codes_of(alone(line("a", text, sampling=GREEDY)).samples("a"))
+    assert codes_of(listener.samples("long")) == expected
+
+
+def test_its_sound_goes_on_from_piece_to_piece_as_of_one_decoding():
+    spoken = Listener(engine())
+    spoken.submit(line("long", sampling=GREEDY), *PIECES)
+    codes_KF = torch.tensor(codes_of(spoken.to_end().samples("long"))).T
+    whole = random_model().codec.decode(codes_KF).numpy()
+    listener = Listener(engine(random_model()))
+    listener.submit(line("long", sampling=GREEDY), *PIECES)
+    heard = listener.to_end().samples("long")
+    assert np.abs(heard / 32767 - whole.clip(-1, 1)).max() < 1e-4
+
+
+def test_each_piece_draws_its_own_random_numbers_and_each_attempt_too():
+    listener = Listener(engine())
+    listener.submit(line("long", sampling=LOUD.but(min_frames=14)), *["Halt!"] * 2)
+    first, second = listener.to_end().samples("long").reshape(2, -1).tolist()
+    again = replace(line("a", "Halt!", sampling=LOUD.but(min_frames=14)), attempt=1)
+    assert first == alone(replace(again, attempt=0)).samples("a").tolist()
+    assert len({tuple(first), tuple(second), tuple(alone(again).samples("a").tolist())}) == 3
+
+
+def test_text_that_comes_later_is_said_as_if_it_had_been_there():
+    expected = Listener(engine())
+    expected.submit(line("long", sampling=LOUD), *PIECES)
+    listener = Listener(engine())
+    listener.submit(line("long", sampling=LOUD), PIECES[0], is_open=True)
+    for step in range(200):
+        if step in (3, 60):
+            listener.engine.append("long", PIECES[1:2] if step == 3 else PIECES[2:], is_last=False)
+        if step == 61:
+            listener.engine.append("long", [], is_last=True)
+        listener.step()
+    wanted = expected.to_end().samples("long").tolist()
+    assert listener.to_end().samples("long").tolist() == wanted
+
+
+def test_a_piece_that_cannot_be_said_ends_its_line_there():
+    listener = Listener(engine())
+    listener.submit(line("long", sampling=GREEDY), "Halt!", "a" * 200, "Halt!")
+    listener.submit(lines(GREEDY)[3])
+    listener.to_end()
+    assert failure(listener, "long") is InvalidUtterance
+    heard = alone(line("a", "Halt!", sampling=GREEDY)).samples("a")
+    assert listener.samples("long").tolist() == heard.tolist()
+    assert listener.finished("u3")
+
+
+def test_a_long_prompt_is_read_in_portions_and_says_the_same(monkeypatch: pytest.MonkeyPatch):
+    whole = alone(lines(LOUD)[3]).samples("u3").tolist()
+    monkeypatch.setattr("kani_npc.engine.runner.CPU_PORTION", 5)
+    listener = Listener(engine())
+    readings = 0
+    read = listener.engine.runner.read
+
+    def counting(slot: int) -> bool:
+        nonlocal readings
+        readings += 1
+        return read(slot)
+
+    monkeypatch.setattr(listener.engine.runner, "read", counting)
+    listener.submit(lines(LOUD)[3])
+    assert listener.to_end().samples("u3").tolist() == whole
+    assert readings > 4
+
+
+def test_more_slots_than_rows_say_the_same():
+    listener = Listener(engine(num_slots=6, max_rows=2))
+    for utterance in lines(LOUD):
+        listener.submit(utterance)
+    listener.to_end()
+    for utterance in lines(LOUD):
+        expected = solo(utterance, echo_model()).samples(utterance.id)
+        assert listener.samples(utterance.id).tolist() == expected.tolist()
+
+
+def test_the_watchdog_hears_codes_and_sound():
+    limits = WatchdogLimits(base_frames=4, frames_per_letter=0.0)
+    for model in (echo_model(), random_model()):
+        listener = Listener(engine(model, watchdog=limits))
+        listener.submit(line("a", sampling=GREEDY.but(min_frames=14)))
+        finished = listener.to_end().finished("a")
+        assert finished.reason is FinishReason.WATCHDOG
+        assert finished.total_samples == 5 * model.codec.samples_per_frame
+        heard = listener.samples("a")
+        assert heard[-1] == 0
+    quiet = WatchdogLimits(silent_frames=6, silent_level=2.0)
+    listener = Listener(engine(random_model(), watchdog=quiet))
+    listener.submit(line("a", sampling=GREEDY.but(min_frames=14)))
+    finished = listener.to_end().finished("a")
+    assert finished.reason is FinishReason.WATCHDOG
+    assert 7 * 1764 <= finished.total_samples < 14 * 1764

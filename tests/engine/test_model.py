@@ -54,7 +54,7 @@ def test_a_model_folder_speaks(pristine: Path):
     model = load_model(pristine)
     engine = Engine(model, EngineSettings(num_slots=1))
     utterance = line("u", "Halt! Who goes there?", voice=None, sampling=model.sampling)
-    engine.submit(utterance, time.perf_counter())
+    engine.submit(utterance, [utterance.text], is_open=False, submitted_s=time.perf_counter())
     events = []
     while engine.busy:
         events += [event.what for event in engine.step()]
@@ -128,7 +128,8 @@ def test_a_model_speaks_through_a_nemo_codec(folder: Path):
     save_lm(Lfm2(replace(config, vocab_size=vocab_size)), folder)
     engine = Engine(load_model(folder, codec=SMALL_NEMO), EngineSettings(num_slots=1))
     sampling = Sampling(min_frames=5, max_frames=5)
-    engine.submit(line("u", "Hail", voice=None, sampling=sampling), time.perf_counter())
+    utterance = line("u", "Hail", voice=None, sampling=sampling)
+    engine.submit(utterance, ["Hail"], is_open=False, submitted_s=time.perf_counter())
     events = []
     while engine.busy:
         events += [event.what for event in engine.step()]

@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,11 +52,11 @@ def scheduler(
     groups: Sequence[int] = (1, 1, 2, 4),
     *,
     max_rows: int | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> Scheduler:
     rows = max_rows or num_slots
     base = SchedulerSettings(num_slots, rows, max_waiting, tuple(groups), FRAME, RATE_HZ)
-    return Scheduler(replace(base, **changes))  # pyright: ignore[reportArgumentType]
+    return Scheduler(replace(base, **changes))
 
 
 def a_line(
@@ -64,12 +65,12 @@ def a_line(
     max_frames: int = 500,
     submitted_s: float = 0.0,
     is_open: bool = False,
-    **changes: object,
+    **changes: Any,
 ) -> Line:
     """Pieces of so many characters, each of which takes the pretended voice one frame."""
     sampling = Sampling(max_frames=max_frames, min_frames=0)
     utterance = Utterance(id=id, text="", voice=VOICE, accent=None, sampling=sampling, seed=0)
-    utterance = replace(utterance, **changes)  # pyright: ignore[reportArgumentType]
+    utterance = replace(utterance, **changes)
     return Line(utterance, submitted_s, pieces(*texts), is_open)
 
 
@@ -522,7 +523,7 @@ def test_sound_is_never_made_further_ahead_of_its_listener_than_allowed():
 @pytest.mark.parametrize(
     "changes", [{"pace": Pace.UNPACED}, {"hold_until_checked": True}], ids=["a file", "held back"]
 )
-def test_what_nobody_plays_yet_is_made_as_fast_as_it_can_be(changes: dict[str, object]):
+def test_what_nobody_plays_yet_is_made_as_fast_as_it_can_be(changes: dict[str, Any]):
     machine = Machine(scheduler(max_lead_s=1.0), step_s=0.001)
     machine.submit(a_line("a", 100, **changes))
     machine.to_end()
@@ -608,7 +609,7 @@ def test_in_a_full_queue_the_last_come_of_the_lowest_gives_way_to_who_matters_mo
 
 
 def test_longer_lines_and_slower_machines_make_for_later_retries():
-    def retry_after_s(length: int, step_s: float, **changes: object) -> float:
+    def retry_after_s(length: int, step_s: float, **changes: Any) -> float:
         machine = Machine(scheduler(num_slots=1, max_waiting=0), step_s=step_s)
         machine.submit(a_line("a", length, **changes))
         for _ in range(3):
@@ -746,7 +747,7 @@ def test_a_listener_who_buffers_what_is_recommended_hears_no_gap(
 # --- everything at once
 
 
-def a_rank() -> st.SearchStrategy[dict[str, object]]:
+def a_rank() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
             "priority": st.sampled_from(list(Priority)),
@@ -758,7 +759,7 @@ def a_rank() -> st.SearchStrategy[dict[str, object]]:
     )
 
 
-def traffic() -> st.SearchStrategy[list[tuple[str, int, list[int], dict[str, object]]]]:
+def traffic() -> st.SearchStrategy[list[tuple[str, int, list[int], dict[str, Any]]]]:
     """What happens before each step: (what, which or how often, lengths of pieces, rank)."""
     kinds = ["submit", "submit", "open", "append", "close", "cancel", "fail", "step", "step"]
     lengths = st.lists(st.integers(0, 12), max_size=3)
@@ -780,7 +781,7 @@ def traffic() -> st.SearchStrategy[list[tuple[str, int, list[int], dict[str, obj
 )
 @settings(max_examples=300, deadline=None)
 def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
-    traffic: list[tuple[str, int, list[int], dict[str, object]]],
+    traffic: list[tuple[str, int, list[int], dict[str, Any]]],
     num_slots: int,
     max_rows: int,
     groups: list[int],

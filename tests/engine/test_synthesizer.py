@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +24,10 @@ from tests.support.random_model import echo_model, line, random_model
 
 LONG = Sampling(temperature=1.2, top_k=8, min_frames=50, max_frames=50)
 SHORT = Sampling(temperature=1.2, top_k=8, min_frames=8, max_frames=20)
+EIGHT = SHORT.but(max_frames=8)
 
 
-def settings(**changes: int) -> EngineSettings:
+def settings(**changes: float) -> EngineSettings:
     values = {"num_slots": 4, "max_waiting": 40, "max_frames": 200, "max_prompt_tokens": 64}
     # The random model babbles, and its codes are no sound.
     return EngineSettings(**{**values, "max_lead_s": math.inf, "watchdog": None, **changes})  # pyright: ignore[reportArgumentType]
@@ -34,7 +35,7 @@ def settings(**changes: int) -> EngineSettings:
 
 @asynccontextmanager
 async def speaking(
-    model: SpeechModel | None = None, **changes: int
+    model: SpeechModel | None = None, **changes: float
 ) -> AsyncIterator[EngineSynthesizer]:
     synthesizer = EngineSynthesizer(model or echo_model(), settings(**changes), num_threads=1)
     try:
@@ -347,3 +348,138 @@ def test_hyper_threads_of_one_core_count_once_and_a_quota_counts(
     assert physical_cores(tmp_path, quota) == 2
     quota.write_text("50000 100000\n")
     assert physical_cores(tmp_path, quota) == 1
+
+
+PIECES = ("The bridge is out.", "Go round by the mill.", "No.")
+
+
+async def written(pieces: Sequence[str], *, pause_s: float = 0.0) -> AsyncIterator[str]:
+    for piece in pieces:
+        await asyncio.sleep(pause_s)
+        yield piece
+
+
+async def whole_text(
+    synthesizer: Synthesizer, utterance: Utterance, more: AsyncIterator[str]
+) -> list[SpeechEvent]:
+    async with aclosing(synthesizer.synthesize(utterance, more)) as events:
+        return [event async for event in events]
+
+
+def test_text_as_it_is_written_sounds_as_if_it_had_been_there():
+    async def test() -> None:
+        async with speaking() as synthesizer:
+            utterance = line("a", PIECES[0], sampling=EIGHT)
+            later = await whole_text(synthesizer, utterance, written(PIECES[1:], pause_s=0.05))
+            at_once = await whole_text(synthesizer, utterance, written(PIECES[1:]))
+            empty = replace(utterance, text="")
+            only_later = await whole_text(synthesizer, empty, written(PIECES, pause_s=0.01))
+        assert samples(later) == samples(at_once) == samples(only_later)
+        assert len(samples(later)) == 3 * 8 * 4
+
+    run(test)
+
+
+def test_a_line_whose_text_never_comes_ends_without_a_sound():
+    async def test() -> None:
+        async with speaking() as synthesizer:
+            (end,) = await whole_text(synthesizer, line("a", ""), written([], pause_s=0.01))
+            assert isinstance(end, Finished) and end.total_samples == 0
+
+    run(test)
+
+
+def test_who_fails_to_write_the_text_fails_the_line_and_frees_its_slot():
+    async def broken() -> AsyncIterator[str]:
+        yield "Halt!"
+        raise ValueError("no more ink")
+
+    async def test() -> None:
+        async with speaking() as synthesizer:
+            with pytest.raises(ValueError, match="no more ink"):
+                await whole_text(synthesizer, line("a", "", sampling=LONG), broken())
+            await until(lambda: synthesizer.load.active == 0)
+
+    run(test)
+
+
+def test_who_leaves_a_line_that_waits_for_text_frees_its_slot_and_its_writer():
+    left = asyncio.Event()
+
+    async def slow() -> AsyncIterator[str]:
+        try:
+            yield "Halt!"
+            await asyncio.sleep(1000)
+        finally:
+            left.set()
+
+    async def test() -> None:
+        async with speaking(num_slots=1) as synthesizer:
+            async with aclosing(synthesizer.synthesize(line("a", ""), slow())) as events:
+                await anext(events)
+            await asyncio.wait_for(left.wait(), 5)
+            assert samples(await whole(synthesizer, line("b", sampling=SHORT)))
+
+    run(test)
+
+
+def test_a_long_text_is_cut_into_pieces_and_each_is_said():
+    model = echo_model()
+    model = replace(model, info=replace(model.info, max_piece_characters=40))
+    text = "The bridge is out, go by the mill. " * 400
+
+    async def test() -> None:
+        async with speaking(model) as synthesizer:
+            async with aclosing(synthesizer.synthesize(line("a", text, sampling=SHORT))) as events:
+                await anext(events)
+            events = await whole(synthesizer, line("a", text[: 35 * 5], sampling=EIGHT))
+            assert len(samples(events)) == 5 * 8 * 4
+
+    run(test)
+
+
+def test_a_paused_reader_of_a_long_text_holds_little_of_it_and_stops_nobody():
+    model = echo_model()
+    model = replace(model, info=replace(model.info, max_piece_characters=40))
+    text = "The bridge is out, go by the mill. " * 4
+
+    async def test() -> None:
+        async with speaking(model, num_slots=2, max_untaken_s=1.6) as synthesizer:
+            paused = synthesizer.synthesize(line("a", text, sampling=EIGHT))
+            heard: list[SpeechEvent] = [await anext(paused)]
+            await until(lambda: synthesizer._engine.wait_s is None)
+            (queue,) = synthesizer._listeners.values()
+            while not queue.empty():
+                heard.append(queue.get_nowait())  # pyright: ignore[reportArgumentType]
+            held = sum(len(event.chunk.samples) for event in heard if isinstance(event, Audio))
+            assert 1.6 <= held / model.info.sample_rate_hz <= 2.0
+            for event in heard[1:]:
+                queue.put_nowait(event)
+            assert samples(await whole(synthesizer, line("b", sampling=SHORT)))
+            rest = [event async for event in paused]
+            assert len(samples([heard[0], *rest])) == 4 * 8 * 4
+
+    run(test)
+
+
+def test_in_real_time_an_engine_that_is_ahead_sleeps_and_goes_on_in_time():
+    async def test() -> None:
+        async with speaking(max_lead_s=0.6) as synthesizer:
+            steps, step = 0, synthesizer._engine.step
+
+            def counting() -> list:
+                nonlocal steps
+                steps += 1
+                return step()
+
+            synthesizer._engine.step = counting
+            started_s = time.perf_counter()
+            events = await whole(
+                synthesizer, line("a", sampling=LONG.but(min_frames=25, max_frames=25))
+            )
+            took_s = time.perf_counter() - started_s
+            assert len(samples(events)) == 25 * 4  # two seconds
+            assert took_s > 2.0 - 0.6 - 0.4
+            assert steps < 60, "it does not spin"
+
+    run(test)
