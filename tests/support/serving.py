@@ -48,7 +48,8 @@ async def serving(
     project: str = "",
     **settings,
 ) -> AsyncIterator[Client]:
-    """A client of a server of its own."""
+    """A client of a server of its own, which keeps no lines unless it is told to."""
+    settings = {"cache": "off", **settings}
     settings = ServeSettings(address="127.0.0.1:0", drain_s=2.0, store=store, **settings)
     async with (
         server(
