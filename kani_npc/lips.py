@@ -56,7 +56,7 @@ class LipTracker:
         self.hop_samples = sample_rate_hz // HOPS_PER_S
         self._spectra = Spectra(sample_rate_hz)
         self._network = _network()
-        self._state_U = np.zeros(self._network.num_units, np.float32)
+        self._state_U = self._network.at_rest_U
         self._hops = 0
 
     def __call__(self, samples: FloatArray) -> LipShapes:
@@ -116,6 +116,10 @@ class Network:
     def __init__(self, weights: dict[str, Array]) -> None:
         self.weights = weights
         self.num_units = weights["gru.weight_hh_l0"].shape[1]
+        # Before a line there was silence for a while; a state of zeros would be in the middle of something.
+        self.at_rest_U: Array = np.zeros(self.num_units, np.float32)
+        for _ in range(HOPS_PER_S):
+            self.at_rest_U, _ = self(np.full(NUM_MELS, np.log(_FLOOR), np.float32), self.at_rest_U)
 
     def __call__(self, mel_M: Array, state_U: Array) -> tuple[Array, Array]:
         """One hop: the next state, and the visemes' weights [V]."""

@@ -78,8 +78,10 @@ def test_what_serves_computes_what_was_trained():
     network = _network()
     trained = Shaper(torch.zeros(NUM_MELS), torch.ones(NUM_MELS), units=network.num_units)
     trained.load_state_dict({name: torch.tensor(w) for name, w in network.weights.items()})
+    silence_HM = np.full((HOPS_PER_S, NUM_MELS), np.log(1e-7), np.float32)
     with torch.inference_mode():
-        scores = trained(torch.from_numpy(mels_HM)[None])[0].softmax(-1).numpy()
+        heard = torch.from_numpy(np.concatenate((silence_HM, mels_HM)))[None]
+        scores = trained(heard)[0, HOPS_PER_S:].softmax(-1).numpy()
     np.testing.assert_allclose(LipTracker(RATE_HZ)(spoken()).weights_HV, scores, atol=1e-5)
 
 
