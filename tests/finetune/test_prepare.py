@@ -104,7 +104,7 @@ def test_takes_of_any_level_rate_and_length_have_one_loudness_and_whole_frames(t
 
 def test_a_take_longer_than_asked_for_is_left_out(tmp_path: Path):
     soundfile.write(tmp_path / "take.wav", speechlike(3.0), 16_000)
-    with pytest.raises(Rejected, match="too_long|s") as rejected:
+    with pytest.raises(Rejected, match="too_long") as rejected:
         read(tmp_path / "take.wav", 22_050, 1764, max_s=2.0)
     assert rejected.value.reason == "too_long"
 
@@ -122,6 +122,7 @@ def test_what_was_prepared_is_not_made_again_and_what_changed_is(tmp_path: Path,
     assert "Another text" in load(Source(str(out / "rows")))[2]["text"]
 
 
+@pytest.mark.timeout(400)  # each process imports torch, on a busy machine side by side with others
 def test_several_processes_make_the_same_rows_as_one(tmp_path: Path, monkeypatch):
     takes = studio(tmp_path / "takes", 3)
     monkeypatch.setattr(prepare, "PART", 2)
