@@ -93,12 +93,21 @@ def crowd(folder: Folder = DEFAULT_FOLDER, processes: int = 2) -> None:
 
 @app.command()
 def encoder(
-    folder: Folder = DEFAULT_FOLDER, steps: int = 4_000, threads: int = 1, seed: int = 0
+    folder: Folder = DEFAULT_FOLDER,
+    steps: int = 6_000,
+    copies: Annotated[
+        bool, typer.Option(help="Teach the trained one to hear through the final codec.")
+    ] = False,
+    threads: int = 2,
+    seed: int = 0,
 ) -> None:
-    """Trains the speaker encoder."""
+    """Trains the speaker encoder; then, with --copies, to know speakers through the codec."""
     from finetune.tiny import encoder
 
-    encoder.run(folder, steps=steps, threads=threads, seed=seed)
+    if copies:
+        encoder.hear_copies(folder, threads=threads, seed=seed)
+    else:
+        encoder.run(folder, steps=steps, threads=threads, seed=seed)
 
 
 @app.command()

@@ -36,7 +36,10 @@ from tqdm import tqdm
 
 from finetune.tiny import crowd
 from finetune.tiny.crowd import Speaker
+from finetune.tiny.lm import Spoken, read_codes
+from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
+from kani_npc.codec.source_filter import SourceFilterCodec
 from kani_npc.speaker.enrollment import least_likeness
 from kani_npc.speaker.log_mel import HIGHEST_HZ, LOWEST_HZ, LogMelConfig, LogMelEncoder, hz, mel
 
@@ -54,6 +57,10 @@ CROP_FRAMES = (100, 240)  # a length a step; 10 ms each
 UTTERANCES_A_VOICE = 150  # of the corpus, for training
 HELD_OUT_A_VOICE = 60
 CHECKPOINT_EVERY = 500
+
+COPY_STEPS = 1_500
+COPY_RATE = 1e-3
+COPIES_A_VOICE = 24
 
 # espeak-ng is deterministic, so alike is told by one line: two variants are one speaker if it differs by less than
 # this over all bands and frames (root mean square, natural log / 3: 4.7 dB). Some are equal to the bit under two
@@ -341,6 +348,88 @@ def _with_margin(cosine_BS: Tensor, label_B: Tensor) -> Tensor:
     right_B = cosine_BS.gather(1, label_B[:, None]).clamp(-1 + 1e-6, 1 - 1e-6)
     harder_B = (right_B.acos() + MARGIN).clamp_max(torch.pi).cos()
     return SCALE * cosine_BS.scatter(1, label_B[:, None], harder_B)
+
+
+# --- through the codec ---
+
+
+def hear_copies(folder: Path, *, steps: int = COPY_STEPS, threads: int = 2, seed: int = 0) -> None:
+    """Teaches the trained encoder that a speaker's copy through the codec is that speaker, and judges it again.
+
+    The space stays: the answer that is asked for, for a recording and for its copy, is the encoder's own for the
+    recording. Only speakers that it was trained on are copied. `embeddings.npz` is left as it is.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    kept = torch.load(folder / "speaker" / "training.pt", weights_only=True)
+    config = LogMelConfig(SPACE, channels=CHANNELS, pooled_channels=POOLED_CHANNELS)
+    was, encoder = LogMelEncoder(config).eval(), LogMelEncoder(config)
+    was.load_state_dict(kept["encoder"])
+    encoder.load_state_dict(kept["encoder"])
+    heard, merged = everybody(folder), merge(folder)
+    training, held_out = _split(heard, merged)
+    recordings = [sound for sounds in training.values() for sound in sounds]
+    copies = _copies(folder, was)
+    # Batch statistics of copies and recordings together: no layer needs others to serve with.
+    optimiser = torch.optim.AdamW(encoder.parameters(), COPY_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, COPY_RATE, total_steps=steps, cycle_momentum=False
+    )
+    encoder.train()
+    for step in tqdm(range(steps), mininterval=5):
+        rng = random.Random(f"{seed}/{step}")
+        length = rng.randint(*CROP_FRAMES)
+        pairs = rng.choices(copies, k=BATCH // 2)
+        crops_BMT = torch.stack([_stretch(copy_MT, length, rng) for copy_MT, _ in pairs])
+        own_BMT = torch.stack([_stretch(rng.choice(recordings), length, rng) for _ in pairs])
+        noise = torch.Generator().manual_seed(rng.getrandbits(62))
+        with torch.no_grad():
+            wanted_BD = torch.cat((torch.stack([own_D for _, own_D in pairs]), was(own_BMT)))
+        with torch.autocast("cpu", torch.bfloat16):
+            out_BD = encoder(augmented(torch.cat((crops_BMT, own_BMT)), noise)).float()
+        loss = (1 - (out_BD * wanted_BD).sum(1)).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    encoder.eval()
+    changes = _changes(encoder, heard, held_out, seed)
+    encoder.config = replace(encoder.config, change_threshold=changes["threshold"])
+    encoder.save(folder / "speaker")
+    path = folder / "speaker" / "encoder.json"
+    figures = json.loads(path.read_text()) | _judge(encoder, heard, training, held_out, seed)
+    figures |= {"change_of_speaker": changes, "copies": len(copies), "copy_steps": steps}
+    path.write_text(json.dumps(figures, indent=2) + "\n")
+    print(path.read_text(), flush=True)
+
+
+def _copies(folder: Path, encoder: LogMelEncoder) -> list[tuple[Tensor, Tensor]]:
+    """Log-mels [M, T] of learned speakers' lines after the codec, with the speakers' own mean embeddings [D]."""
+    codec = SourceFilterCodec.from_folder(folder / "codec")
+    own = Speakers.heard(folder / "embeddings.npz").vectors
+    kept, _ = read_codes(folder / "codes.npz")
+    rng = random.Random(0)
+    by_voice: dict[str, list[Spoken]] = defaultdict(list)
+    for spoken in kept:
+        by_voice[spoken.voice].append(spoken)
+    copies: list[tuple[Tensor, Tensor]] = []
+    for voice, lines in tqdm(by_voice.items(), unit="speaker", mininterval=5):
+        for spoken in rng.sample(lines, min(COPIES_A_VOICE, len(lines))):
+            codes_KF = torch.from_numpy(spoken.codes_FK.T.astype(np.int64))
+            samples = soxr.resample(
+                codec.decode(codes_KF).numpy(), SAMPLE_RATE_HZ, encoder.sample_rate_hz
+            )
+            copies.append(
+                (encoder.log_mels(torch.from_numpy(samples)), torch.from_numpy(own[voice]))
+            )
+    return copies
+
+
+def _stretch(sound_MT: Tensor, length: int, rng: random.Random) -> Tensor:
+    """So many frames of a sound, said again where it is too short."""
+    times = -(-length // sound_MT.shape[1])
+    first = rng.randrange(times * sound_MT.shape[1] - length + 1)
+    return sound_MT.float().repeat(1, times)[:, first : first + length]
 
 
 # --- judging -----------------------------------------------------------------------------------------------------

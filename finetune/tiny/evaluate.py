@@ -4,10 +4,11 @@ Three columns: the teacher's own recording, the codec's copy of it, and the mode
 recogniser hears of lines of games and of plain sentences; whose voice the speaker encoder hears; how long and how fast
 it speaks. `likeness` and `accents` judge enrolled voices and swapped tags.
 
-A voice that was judged is not judged again for the same weights, so a killed run goes on where it stopped.
+What was judged is not judged again for the same weights, so a killed run goes on where it stopped.
 
 Files in the recipe's folder:
     evaluation/<weights>/<voice>-<tag>.json   what was measured of a voice, line by line
+    evaluation/<codec>/<voice>-<tag>.json     the lines, and what was measured of their copies through the codec
     evaluation/teachers/<voice>-<tag>.json    the recogniser's errors on the teacher, which no weights change
     evaluation.json                           all figures; the model card is written from it
 """
@@ -31,7 +32,7 @@ from finetune.tiny.lines import spoken_words
 from finetune.tiny.package import MODEL_FOLDER
 from finetune.tiny.recogniser import Recogniser, recogniser, word_errors
 from finetune.tiny.speaking import Speaking
-from finetune.tiny.teachers import TEACHERS, Teacher
+from finetune.tiny.teachers import SAMPLES_PER_FRAME, TEACHERS, Teacher
 
 FRAMES_PER_S = 12.5
 RUNAWAY = 2.0  # times as long as the teacher's line
@@ -41,45 +42,46 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of one voice. Errors and words are counts."""
+class Original:
+    """One line by the teacher, and its copy. Errors and words are counts."""
 
     kind: str
+    text: str
     words: int
+    frames: int
     teacher_errors: int
     copy_errors: int
+    copy_heard_as: str  # the shipped voice whose embedding is nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as `tiny` says it."""
+
     tiny_errors: int
-    frames_teacher: int
     frames: int
     ran_away: bool
-    heard_as: str  # the shipped voice whose embedding is nearest
-    copy_heard_as: str
+    heard_as: str
     lm_s: float  # CPU seconds of one thread
     codec_s: float
 
 
 def run(folder: Path, *, model: Path = MODEL_FOLDER, processes: int = 2) -> dict[str, Any]:
     """Judges every teacher's voice and writes the figures and the card."""
-    digest = hashlib.sha256()
-    for weights in (model / "model.safetensors", model / "codec" / "model.safetensors"):
-        digest.update(weights.read_bytes())
-    kept = folder / "evaluation" / digest.hexdigest()[:12]
-    kept.mkdir(parents=True, exist_ok=True)
-    (folder / "evaluation" / "teachers").mkdir(exist_ok=True)
     with ProcessPoolExecutor(processes) as pool:
         others = [
             pool.submit(likeness.judge, folder, model),
             pool.submit(accents.judge, folder, model),
         ]
-        voices = [pool.submit(_judge, teacher, folder, model, kept) for teacher in TEACHERS]
+        voices = [pool.submit(_judge, teacher, folder, model) for teacher in TEACHERS]
         judged = [voice.result() for voice in voices]
         enrolled, swapped = (other.result() for other in others)
     report = {
         "voices": [
-            _figures(teacher, lines) for teacher, lines in zip(TEACHERS, judged, strict=True)
+            _figures(teacher, *lines) for teacher, lines in zip(TEACHERS, judged, strict=True)
         ],
-        "runaways": sum(line.ran_away for lines in judged for line in lines),
-        "lines": sum(map(len, judged)),
+        "runaways": sum(line.ran_away for _, lines in judged for line in lines),
+        "lines": sum(len(lines) for _, lines in judged),
         "enrolled": enrolled,
         "accents": swapped,
     }
@@ -89,23 +91,48 @@ def run(folder: Path, *, model: Path = MODEL_FOLDER, processes: int = 2) -> dict
     return report
 
 
-def _judge(teacher: Teacher, folder: Path, model: Path, kept: Path) -> list[Line]:
+def _judge(teacher: Teacher, folder: Path, model: Path) -> tuple[list[Original], list[Line]]:
+    originals = hear_originals(teacher, folder, model)
+    path = _kept(folder, teacher, model / "model.safetensors", model / "codec/model.safetensors")
+    if path.exists():
+        return originals, [Line(**row) for row in json.loads(path.read_text())]
+    torch.set_num_threads(1)
+    speaking = Speaking(model)
+    lines: list[Line] = []
+    for original in originals:
+        limit = math.ceil(RUNAWAY * original.frames) + 4
+        started = time.process_time()
+        codes = speaking.codes(original.text, teacher.voice, teacher.tag, max_frames=limit)
+        generated = time.process_time()
+        samples = speaking.codec.decode(codes).numpy()
+        decoded = time.process_time()
+        heard = recogniser(plain=original.kind == "plain").words(samples)
+        lines.append(
+            Line(
+                word_errors(spoken_words(original.text), heard),
+                codes.shape[1],
+                codes.shape[1] >= limit,
+                speaking.nearest(samples) if len(samples) else "",
+                generated - started,
+                decoded - generated,
+            )
+        )
+    _write(path, [asdict(line) for line in lines])
+    return originals, lines
+
+
+def hear_originals(teacher: Teacher, folder: Path, model: Path) -> list[Original]:
+    """A teacher's lines with at least WORDS of each kind, and what is heard of them and of their copies."""
     # Imported here: it loads pyworld, which only making the corpus needs.
     from finetune.tiny.data import shards
 
-    path = kept / f"{teacher.key}.json"
+    path = _kept(folder, teacher, model / "codec/model.safetensors", model / "voices.json")
     if path.exists():
-        return [Line(**row) for row in json.loads(path.read_text())]
+        return [Original(**row) for row in json.loads(path.read_text())]
     torch.set_num_threads(1)
     speaking = Speaking(model)
-    names = list(speaking.voices)
-    centroids_VD = np.stack([speaking.voices[name] for name in names])
-
-    def who(samples: NDArray[np.float32]) -> str:
-        return names[int((centroids_VD @ speaking.who([samples])).argmax())]
-
     of_teacher = _TeacherErrors(folder / "evaluation" / "teachers" / f"{teacher.key}.json")
-    lines: list[Line] = []
+    originals: list[Original] = []
     for kind, number in KINDS.items():
         listener = recogniser(plain=kind == "plain")
         (shard,) = [s for s in shards(folder / "corpus") if s.name == f"{teacher.key}-{number}"]
@@ -116,34 +143,32 @@ def _judge(teacher: Teacher, folder: Path, model: Path, kept: Path) -> list[Line
             said = spoken_words(utterance.text)
             words += len(said)
             recording = shard.samples(utterance)
-            codes_KF = speaking.encode(folder, recording)
-            frames = codes_KF.shape[1]
-            limit = math.ceil(RUNAWAY * frames) + 4
-            started = time.process_time()
-            codes = speaking.codes(utterance.text, teacher.voice, teacher.tag, max_frames=limit)
-            generated = time.process_time()
-            samples = speaking.codec.decode(codes).numpy()
-            decoded = time.process_time()
-            copy = speaking.codec.decode(codes_KF).numpy()
-            errors = [word_errors(said, listener.words(x)) for x in (copy, samples)]
-            lines.append(
-                Line(
+            copy = speaking.copy(folder, recording)
+            originals.append(
+                Original(
                     kind,
+                    utterance.text,
                     len(said),
+                    len(recording) // SAMPLES_PER_FRAME,
                     of_teacher.get(f"{kind} {utterance.text}", said, recording, listener),
-                    *errors,
-                    frames,
-                    codes.shape[1],
-                    codes.shape[1] >= limit,
-                    who(samples) if len(samples) else "",
-                    who(copy),
-                    generated - started,
-                    decoded - generated,
+                    word_errors(said, listener.words(copy)),
+                    speaking.nearest(copy),
                 )
             )
     of_teacher.write()
-    path.write_text(json.dumps([asdict(line) for line in lines]) + "\n")
-    return lines
+    _write(path, [asdict(original) for original in originals])
+    return originals
+
+
+def _kept(folder: Path, teacher: Teacher, *weights: Path) -> Path:
+    """Where figures are kept that depend on these files."""
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in weights)).hexdigest()
+    return folder / "evaluation" / digest[:12] / f"{teacher.key}.json"
+
+
+def _write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value) + "\n")
 
 
 class _TeacherErrors:
@@ -161,12 +186,15 @@ class _TeacherErrors:
         return self._numbers[key]
 
     def write(self) -> None:
-        self._path.write_text(json.dumps(self._numbers) + "\n")
+        _write(self._path, self._numbers)
 
 
-def _figures(teacher: Teacher, lines: Sequence[Line]) -> dict[str, Any]:
+def _figures(
+    teacher: Teacher, originals: Sequence[Original], lines: Sequence[Line]
+) -> dict[str, Any]:
     """Of one voice in one accent. Rates are shares (0..1); intervals hold 95 % of the resampled lines' rates."""
-    ratios = np.array([line.frames / line.frames_teacher for line in lines])
+    both = list(zip(originals, lines, strict=True))
+    ratios = np.array([line.frames / original.frames for original, line in both])
     seconds = sum(line.frames for line in lines) / FRAMES_PER_S
     return {
         "voice": teacher.voice,
@@ -176,19 +204,17 @@ def _figures(teacher: Teacher, lines: Sequence[Line]) -> dict[str, Any]:
         "length_spread": float(ratios.std()),
         "heard_as_itself": float(np.mean([line.heard_as == teacher.voice for line in lines])),
         "copy_heard_as_itself": float(
-            np.mean([line.copy_heard_as == teacher.voice for line in lines])
+            np.mean([original.copy_heard_as == teacher.voice for original in originals])
         ),
         "lm_rtf": sum(line.lm_s for line in lines) / seconds,
         "codec_rtf": sum(line.codec_s for line in lines) / seconds,
-        **{kind: _errors([line for line in lines if line.kind == kind]) for kind in KINDS},
+        **{kind: _errors([pair for pair in both if pair[0].kind == kind]) for kind in KINDS},
     }
 
 
-def _errors(lines: Sequence[Line]) -> dict[str, Any]:
-    words_L = np.array([line.words for line in lines])
-    errors_CL = np.array(
-        [[line.teacher_errors, line.copy_errors, line.tiny_errors] for line in lines]
-    ).T
+def _errors(lines: Sequence[tuple[Original, Line]]) -> dict[str, Any]:
+    words_L = np.array([original.words for original, _ in lines])
+    errors_CL = np.array([[o.teacher_errors, o.copy_errors, x.tiny_errors] for o, x in lines]).T
     drawn_RL = np.random.default_rng(0).integers(0, len(lines), (RESAMPLES, len(lines)))
     rates_CR = errors_CL[:, drawn_RL].sum(2) / words_L[drawn_RL].sum(1)
     rates_C = errors_CL.sum(1) / words_L.sum()

@@ -66,6 +66,11 @@ class Speaking:
         """A recording through the codec."""
         return self.codec.decode(self.encode(folder, samples)).numpy()
 
+    def nearest(self, samples: NDArray[np.float32]) -> str:
+        """The voice of the folder that a sound is most like."""
+        heard_D = self.who([samples])
+        return max(self.voices, key=lambda voice: float(self.voices[voice] @ heard_D))
+
     def who(self, sounds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The embedding [D] that these sounds have together."""
         rate_hz = self.encoder.sample_rate_hz

@@ -9,7 +9,15 @@ import torch
 
 from finetune.tiny import codec as training
 from finetune.tiny import data, encode, teachers
-from finetune.tiny.lines import MAX_WORDS, is_held_out, lines, spoken_words, vocabulary
+from finetune.tiny.lines import (
+    MAX_WORDS,
+    is_held_out,
+    lines,
+    mixed,
+    sentences,
+    spoken_words,
+    vocabulary,
+)
 from finetune.tiny.teachers import TEACHERS, TeacherError, speak
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
 
@@ -34,7 +42,7 @@ def tone(teacher, text: str) -> tuple[np.ndarray, int]:
 
 
 @pytest.fixture
-def corpus(tmp_path, monkeypatch):
+def corpus(tmp_path, monkeypatch, plain_english):
     """A recipe folder with one training shard and one held-out shard of buzzing."""
     if find_spec("pyworld") is None:
         pytest.skip("pyworld is not installed; it takes a C compiler")
@@ -66,6 +74,21 @@ def test_about_three_lines_in_a_hundred_are_held_out_whatever_their_punctuation(
     assert is_held_out("Hello, Anna!") == is_held_out("hello anna")
     assert all(is_held_out(line) for line in islice(lines(1, held_out=True), 20))
     assert not any(is_held_out(line) for line in islice(lines(1, held_out=False), 200))
+
+
+def test_plain_sentences_are_wordnets_examples_of_sure_words(plain_english):
+    assert "The dog barked all night; it was cold." in plain_english
+    assert "Who let the cat out?" in plain_english
+    assert not any("Zzyzx" in text or text == "Cats." for text in plain_english)
+    said = list(islice(sentences(0, held_out=False), 2 * len(plain_english)))
+    assert not any(map(is_held_out, said))
+    assert set(said) == {text for text in plain_english if not is_held_out(text)}
+
+
+def test_some_of_what_is_said_is_plain_and_nothing_of_it_held_out(plain_english):
+    said = list(islice(mixed(1, held_out=False), 1000))
+    assert not any(map(is_held_out, said))
+    assert 0.35 < np.mean([text in plain_english for text in said]) < 0.45
 
 
 def test_a_spoken_line_has_fixed_lead_in_level_and_whole_frames(monkeypatch):
