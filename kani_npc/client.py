@@ -13,7 +13,15 @@ Knows the wire and nothing else of kani-npc: it runs where no torch is.
 
 import asyncio
 import struct
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
@@ -43,6 +51,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the server says what is too large
 )
 _PROJECT_KEY = "kani-project"
+_REQUEST_BYTES = 60 * 1024  # a server takes 64 KiB
 _SAMPLE_BYTES: Mapping[int, int] = {
     audio_pb2.AUDIO_ENCODING_LINEAR16: 2,
     audio_pb2.AUDIO_ENCODING_FLOAT32: 4,
@@ -322,6 +331,25 @@ class Client:
         )
         return (await self._unary.Interrupt(request)).lines
 
+    async def prewarm(
+        self, lines: Sequence[pb.SynthesizeRequest]
+    ) -> AsyncGenerator[pb.PrewarmResponse]:
+        """Has lines made and kept ahead of play (see `line`), when nobody else needs the engine. One answer each, as
+        they are done; `line` is its index here. Raises `ServiceError`, where the server keeps no lines say.
+
+        Many go as several requests, one after the other.
+        """
+        for first, some in _batches(lines):
+            call = self._stub.Prewarm(pb.PrewarmRequest(lines=some), **self._options)
+            try:
+                async for answer in call:
+                    answer.line += first
+                    yield answer
+            except grpc.aio.AioRpcError as error:
+                raise _service_error(error) from None
+            finally:
+                call.cancel()  # of no effect on a call that has ended
+
     async def say_to_wav(
         self, text: str, path: str | PathLike[str], **options: Any
     ) -> pb.SpeechEnd:
@@ -373,6 +401,21 @@ def line(
         )
     except (ValueError, TypeError) as error:  # protobuf: not in the field's range, not UTF-8
         raise ServiceError(str(error), status="INVALID_ARGUMENT") from None
+
+
+def _batches(
+    lines: Sequence[pb.SynthesizeRequest],
+) -> Iterator[tuple[int, Sequence[pb.SynthesizeRequest]]]:
+    """Runs of lines that fit into a request, each with the index of its first."""
+    first, size = 0, 0
+    for i, one in enumerate(lines):
+        more = one.ByteSize() + 8  # tag and length
+        if i > first and size + more > _REQUEST_BYTES:
+            yield first, lines[first:i]
+            first, size = i, 0
+        size += more
+    if lines:
+        yield first, lines[first:]
 
 
 def as_dict(message: Message) -> dict[str, Any]:
