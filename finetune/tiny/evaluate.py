@@ -7,8 +7,8 @@ it speaks. `likeness` and `accents` judge enrolled voices and swapped tags.
 What was judged is not judged again for the same weights, so a killed run goes on where it stopped.
 
 Files in the recipe's folder:
-    evaluation/<weights>/<voice>-<tag>.json   what was measured of a voice, line by line
-    evaluation/<codec>/<voice>-<tag>.json     the lines, and what was measured of their copies through the codec
+    evaluation/<digest>/<voice>-<tag>.json    what was measured of a voice, line by line, or of its copies alone: the
+                                              digest is of the weights that it depends on
     evaluation/teachers/<voice>-<tag>.json    the recogniser's errors on the teacher, which no weights change
     evaluation.json                           all figures; the model card is written from it
 """
@@ -39,6 +39,8 @@ RUNAWAY = 2.0  # times as long as the teacher's line
 WORDS = 300  # of each kind, at least
 KINDS = {"game": 9000, "plain": 9001}  # and the shard that holds them
 RESAMPLES = 2000
+
+_LISTENING = ("codec/model.safetensors", "speaker/model.safetensors", "voices.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def run(folder: Path, *, model: Path = MODEL_FOLDER, processes: int = 2) -> dict
 
 def _judge(teacher: Teacher, folder: Path, model: Path) -> tuple[list[Original], list[Line]]:
     originals = hear_originals(teacher, folder, model)
-    path = _kept(folder, teacher, model / "model.safetensors", model / "codec/model.safetensors")
+    path = _kept(folder, teacher, model, *_LISTENING, "model.safetensors")
     if path.exists():
         return originals, [Line(**row) for row in json.loads(path.read_text())]
     torch.set_num_threads(1)
@@ -126,7 +128,7 @@ def hear_originals(teacher: Teacher, folder: Path, model: Path) -> list[Original
     # Imported here: it loads pyworld, which only making the corpus needs.
     from finetune.tiny.data import shards
 
-    path = _kept(folder, teacher, model / "codec/model.safetensors", model / "voices.json")
+    path = _kept(folder, teacher, model, *_LISTENING)
     if path.exists():
         return [Original(**row) for row in json.loads(path.read_text())]
     torch.set_num_threads(1)
@@ -160,9 +162,9 @@ def hear_originals(teacher: Teacher, folder: Path, model: Path) -> list[Original
     return originals
 
 
-def _kept(folder: Path, teacher: Teacher, *weights: Path) -> Path:
-    """Where figures are kept that depend on these files."""
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in weights)).hexdigest()
+def _kept(folder: Path, teacher: Teacher, model: Path, *files: str) -> Path:
+    """Where figures are kept that depend on these files of the model."""
+    digest = hashlib.sha256(b"".join((model / file).read_bytes() for file in files)).hexdigest()
     return folder / "evaluation" / digest[:12] / f"{teacher.key}.json"
 
 
