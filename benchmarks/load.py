@@ -41,7 +41,7 @@ def run(
     """
     streams = STREAMS[:2] if quick else STREAMS
     # No line is answered from a memory of it.
-    arguments = ("--model", model, "--slots", str(max(streams)), *serve)
+    arguments = ("--model", model, "--cache", "off", "--slots", str(max(streams)), *serve)
     with local_server(*arguments, log=build / "bench-load.log") as server:
         measured = asyncio.run(
             _measure(server.address, server.pid, streams, quick, seconds, settle_s)

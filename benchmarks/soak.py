@@ -248,7 +248,7 @@ def main() -> None:
         "load": machine.load_average(),
         "model": arguments.model,
     }
-    serve = ("--model", arguments.model, "--reproducible", "--cache", "0", "--slots", str(SLOTS))
+    serve = ("--model", arguments.model, "--reproducible", "--cache", "off", "--slots", str(SLOTS))
     with local_server(*serve, log=ROOT / "build" / "soak-server.log") as server:
         result["soak"] = asyncio.run(
             measure(server.address, server.pid, seconds=60 * arguments.minutes, seed=arguments.seed)

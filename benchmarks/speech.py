@@ -31,7 +31,7 @@ LINES = (
 def run(*, model: str, quick: bool, rounds: int, settle_s: float, build: Path) -> dict[str, Any]:
     """One row per number of streams, medians over all lines of `rounds` rounds."""
     log = build / "bench-server.log"
-    with local_server("--model", model, "--slots", "8", log=log) as server:
+    with local_server("--model", model, "--slots", "8", "--cache", "off", log=log) as server:
         rows = asyncio.run(_measure(server.address, server.pid, quick, rounds, settle_s))
         return {
             "what": f"{model} through gRPC on loopback, UNPACED",
