@@ -272,6 +272,7 @@ class Client:
 
     def __init__(self, address: str, *, timeout_s: float | None = None, project: str = "") -> None:
         metadata = ((_PROJECT_KEY, project),) if project else ()
+        self.address = address
         self._options: dict[str, Any] = {"timeout": timeout_s, "metadata": metadata}
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = rpc.SpeechServiceStub(self._channel)

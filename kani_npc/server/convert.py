@@ -82,7 +82,7 @@ def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> 
     Where the request leaves its text open, what it has of it is no more than the start: the utterance has none.
     """
     text = plain(request.text) if request.open_text else clean(request.text)
-    check_length(text)
+    check_length(len(text))
     if request.vary and request.HasField("seed"):
         raise InvalidUtterance("vary draws a seed; set one of vary and seed", field="vary")
     if request.start_within_ms < 0:
@@ -90,7 +90,7 @@ def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> 
     spoken = "" if request.open_text else text
     if spoken and cast.lexicon:
         spoken = clean(respelled(text, cast.lexicon))
-        check_length(spoken)
+        check_length(len(spoken))
     return Utterance(
         id=uuid.uuid4().hex,
         text=spoken,

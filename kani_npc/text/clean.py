@@ -39,7 +39,7 @@ def clean(text: str) -> str:
     Raises `InvalidUtterance` (field "text") if no letter and no digit is left, or if the text is absurdly long.
     """
     if len(text) > _MAX_RAW_CHARACTERS:
-        check_length(text)
+        check_length(len(text))
     text = plain(text)
     if not is_speakable(text):
         raise InvalidUtterance(

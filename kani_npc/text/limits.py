@@ -6,10 +6,10 @@ MAX_SPEECH_S = 40  # in one go: the published model's data was filtered to 40 s
 MAX_CHARACTERS = 20_000  # of a text, about 22 minutes of English; it is said in `pieces`
 
 
-def check_length(text: str, *, field: str = "text") -> None:
+def check_length(num_characters: int, *, field: str = "text") -> None:
     """Raises `InvalidUtterance` for a text of more than `MAX_CHARACTERS`."""
-    if len(text) > MAX_CHARACTERS:
+    if num_characters > MAX_CHARACTERS:
         raise InvalidUtterance(
-            f"the text is {len(text)} characters; one line may have {MAX_CHARACTERS}; say it as several lines",
+            f"the text is {num_characters} characters; one line may have {MAX_CHARACTERS}; say it as several lines",
             field=field,
         )

@@ -45,15 +45,15 @@ def test_a_hundred_kilobytes_of_anything_are_refused_quickly(piece):
     text = "a" + piece * (100_000 // len(piece))
     started = time.process_time()
     with pytest.raises(InvalidUtterance) as refused:
-        check_length(clean(text))
+        check_length(len(clean(text)))
     assert time.process_time() - started < 0.5
     assert refused.value.field == "text"
 
 
 def test_the_length_limit_is_named_with_the_field():
-    check_length("a" * MAX_CHARACTERS)
+    check_length(MAX_CHARACTERS)
     with pytest.raises(InvalidUtterance, match=r"20001 characters.* 20000") as refused:
-        check_length("a" * (MAX_CHARACTERS + 1), field="piece.text")
+        check_length(MAX_CHARACTERS + 1, field="piece.text")
     assert refused.value.field == "piece.text"
 
 
