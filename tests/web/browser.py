@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
-WAIT_MS = 60_000  # for one step, on a machine that does much else
+WAIT_MS = 40_000  # for one step, on a machine that does much else
 ARGUMENTS = (
     "--no-sandbox",  # tests may run as root, and the page is ours
     "--autoplay-policy=no-user-gesture-required",
@@ -30,6 +30,7 @@ async def browser_page(
         if message.type in ("error", "warning"):
             complaints.append(message.text)
 
+    expect.set_options(timeout=WAIT_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=[*ARGUMENTS, *heard], timeout=WAIT_MS

@@ -125,7 +125,7 @@ async def start(tmp_path, encoder) -> AsyncIterator[Callable[..., Any]]:
             )
             client = await stack.enter_async_context(Client(at.grpc, timeout_s=20))
             http = await stack.enter_async_context(
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30))
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(100))
             )
             return Web(f"http://{at.web}", sine, client, http)
 
@@ -180,7 +180,8 @@ def node_modules() -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Skips where there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    # The first is all that is needed, and the lightest.
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     pytest.skip("there is no Chromium on this machine")

@@ -98,7 +98,7 @@ async function show() {
     if (first) go("voice", first);
     return;
   }
-  app.speaker.stop();
+  if (app.subject?.kind !== kind || app.subject.id !== id) app.speaker.clear();
   app.subject = { kind, id };
   listKind(kind);
   const isVoice = kind === "voice", name = item.displayName || item.id;

@@ -18,17 +18,24 @@ export class Speaker {
     this.player.stop();
   }
 
+  /** Stops, and forgets what was said. */
+  clear() {
+    this.stop();
+    for (const fact of $("facts").querySelectorAll("dd")) fact.textContent = "–";
+    $("fact-underruns").className = "";
+    delete $("facts").dataset.state;
+    $("wave").setAttribute("aria-label", "Nothing was said yet");
+    this.wave.clear();
+  }
+
   /**
    * Says a line and shows it as it comes. Gives what `Player.play` gives, `undefined` if it was stopped. Throws
    * `ServiceError`.
    */
   async say(client, request) {
-    this.stop();
+    this.clear();
     const abort = (this.#abort = new AbortController());
     $("stop").disabled = false;
-    for (const id of ["first", "server", "length", "rtf", "played", "underruns", "mouth"]) $(`fact-${id}`).textContent = "–";
-    $("fact-underruns").className = "";
-    this.wave.clear();
     try {
       const events = client.synthesize({ ...request, visemes: true }, { signal: abort.signal });
       const result = await this.player.play(events, (event) => this.#take(event));

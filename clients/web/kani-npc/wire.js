@@ -294,13 +294,18 @@ class Writer {
     if (typeof value === "number" && !Number.isInteger(value)) throw new WireError(`${value} is no whole number`);
     if (value < 0 || value > 0xffffffff) {
       let rest = BigInt.asUintN(64, BigInt(value));
-      for (; rest > 0x7fn; rest >>= 7n) this.data[this.room(1)] = Number(rest & 0x7fn) | 0x80;
-      this.data[this.room(1)] = Number(rest);
+      for (; rest > 0x7fn; rest >>= 7n) this.byte(Number(rest & 0x7fn) | 0x80);
+      this.byte(Number(rest));
       return;
     }
     let rest = Number(value);
-    for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.data[this.room(1)] = (rest % 128) | 0x80;
-    this.data[this.room(1)] = rest;
+    for (; rest > 0x7f; rest >>>= 7) this.byte((rest & 0x7f) | 0x80);
+    this.byte(rest);
+  }
+
+  byte(value) {
+    const at = this.room(1); // first: it may move the data
+    this.data[at] = value;
   }
 
   tag(number, wire) { this.varint(number * 8 + wire); }
@@ -312,7 +317,7 @@ class Writer {
   }
 
   fixed(length, write) {
-    const at = this.room(length); // which may move the data
+    const at = this.room(length);
     write(new DataView(this.data.buffer, at, length));
   }
 }
