@@ -16,6 +16,7 @@ WORKDIR /src
 RUN python -m venv /opt/kani-npc
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY kani_npc kani_npc
+COPY clients/web clients/web
 
 FROM build AS build-cpu
 ARG PIP_EXTRA_INDEX_URL
@@ -37,7 +38,8 @@ ENV PATH=/opt/kani-npc/bin:$PATH \
     HF_HOME=/home/kani/models
 USER 10001
 WORKDIR /home/kani
-EXPOSE 50051
+# gRPC, and gRPC-Web with the console.
+EXPOSE 50051 8051
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python", "/opt/healthcheck.py"]
 ENTRYPOINT ["kani-npc"]

@@ -48,6 +48,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_proto.py --check
 	$(BIN)/python -m tools.protoc_gen_kani.generate --check
+	$(BIN)/python -m tools.generate_web --check
 	$(BIN)/python tools/unity_meta.py --check
 	@if command -v npx >/dev/null; then echo "buf lint"; npx --yes --quiet $(BUF) lint proto; \
 	else echo "buf lint: skipped, node is not installed"; fi
@@ -63,6 +64,7 @@ serve: $(VENV)/run.stamp
 proto: $(VENV)/dev.stamp
 	$(BIN)/python tools/generate_proto.py
 	$(BIN)/python -m tools.protoc_gen_kani.generate
+	$(BIN)/python -m tools.generate_web
 	$(BIN)/python tools/unity_meta.py
 
 clean:
