@@ -3,7 +3,7 @@
 #
 #   docker build --target cpu  --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU wheel index> -t kani-npc:cpu .
 #   docker build --target cuda -t kani-npc:cuda .
-#   docker run --rm -p 50051:50051 kani-npc:cpu
+#   docker run --rm -p 50051:50051 -p 8051:8051 kani-npc:cpu
 #
 # The CUDA image needs the NVIDIA container runtime on the host (`--gpus all`); torch's wheel brings the CUDA
 # libraries along, so no CUDA base image is needed.
