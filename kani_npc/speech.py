@@ -194,5 +194,6 @@ class ModelInfo:
     notes: tuple[str, ...] = ()  # defaults that the loader had to assume
     sampler_version: str = ""  # names the draw that a seed feeds, frozen by golden vectors
     speaker_dim: int = 0  # width of the embeddings it takes; 0 where it does not say
+    reproducible: bool = False  # a line's samples are the same bits whoever else speaks
     content_hash: str = ""  # of all that decides how it sounds; empty where nobody counted
     max_piece_characters: int = 220  # said in one go, about 15 s (see `text.pieces`)

@@ -31,8 +31,8 @@ class StreamingDecoder(Protocol):
         """The next F frames of B streams: [B, F * samples_per_frame] float32.
 
         `state` is what this decoder's `init_state` made. `slots` says which row of the state each batch row belongs
-        to; None means rows 0 to S-1 in order. A tensor is taken on trust, so that a captured graph can refill it: nothing
-        then waits for the device, and rows that nobody hears may all name one spare slot.
+        to; None means rows 0 to S-1 in order. A tensor is taken on trust, so that a captured graph can refill it:
+        nothing then waits for the device, and rows that nobody hears may all name one spare slot.
         """
         ...
 

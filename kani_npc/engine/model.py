@@ -17,6 +17,7 @@ import torch
 from kani_npc.codec.load import load_codec
 from kani_npc.codec.protocol import Codec
 from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
+from kani_npc.lm.independent import make_rows_independent
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
 from kani_npc.lm.packed import WEIGHTS, can_pack, pack
@@ -104,12 +105,15 @@ def load_model(
     codec: str | Path | None = None,
     device: str | torch.device = "cpu",
     weights: str = AUTO,
+    reproducible: bool = False,
 ) -> SpeechModel:
     """A model folder, ready to speak.
 
     `codec` is a `.nemo` file or a codec folder, for a model folder that has no `codec/` of its own. `weights` is how
     the language model's are kept: float32, bfloat16, or packed on the CPU (int8, int4); auto is bfloat16 on a GPU and
     int8 on the CPU, float32 for widths that cannot be packed. The codec always computes in float32.
+
+    `reproducible`: a line's samples are the same bits whoever else speaks; several lines at once are slower then.
 
     Raises `ModelError` (or its `CheckpointError`, `CodecError`) that names the file, the key or the parts at fault.
     """
@@ -126,6 +130,8 @@ def load_model(
         )
     device = _usable(device)
     lm = _load_lm(folder, device, weights)
+    if reproducible:
+        make_rows_independent(lm)
     tokenizer = load_tokenizer(folder)
     loaded_codec = load_codec(codec, device=device)
     config = read_json(folder / "config.json")
@@ -141,7 +147,8 @@ def load_model(
         sampling=sampling,
         notes=(*(f"config.json: {field} assumed" for field in lm.config.assumed), *notes),
         sampler_version=SAMPLER_VERSION,
-        content_hash=content_hash(folder, Path(codec), device.type, weights),
+        content_hash=content_hash(folder, Path(codec), device.type, weights, str(reproducible)),
+        reproducible=reproducible,
     )
     if tokenizer.vocab_size > lm.layout.vocab_size:
         raise ModelError(

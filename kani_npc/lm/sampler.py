@@ -139,6 +139,7 @@ class Sampler:
         self._draws: list[tuple[int, int, int]] = [(0, 0, 0)] * num_slots  # seed, piece, attempt
         self._reals_S = torch.ones(num_slots, 3, dtype=torch.float64, device=self.device)
         self._counts_S = torch.zeros(num_slots, 3, dtype=torch.long, device=self.device)
+        self._counts_S[:, 0] = 1  # a slot that nobody has draws as well, where shapes are fixed
         self._seen_SKN = torch.zeros(
             num_slots, codebooks, layout.codebook_size + 1, dtype=torch.bool, device=self.device
         )

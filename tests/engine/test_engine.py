@@ -218,7 +218,7 @@ def test_neighbours_change_logits_by_rounding_only(monkeypatch: pytest.MonkeyPat
         """All logits of line 0, which sits in slot 0, by the order they came in."""
         listener = Listener(engine())
         seen: dict[int, Tensor] = {}
-        sampler = listener.engine.runner._sampler
+        sampler = listener.engine.runner._memory.sampler
         draw = sampler.draw
 
         def recording(logits_BN: Tensor, k: int, slots: tuple[int, ...]) -> Tensor:
@@ -403,7 +403,7 @@ def test_a_step_that_fails_takes_its_streams_and_the_next_lines_are_spoken(
 ):
     listener = Listener(engine(num_slots=2))
     runner = listener.engine.runner
-    monkeypatch.setattr(runner, "_decoder", breaks([1], runner._decoder))
+    monkeypatch.setattr(runner._memory, "decoder", breaks([1], runner._memory.decoder))
     for utterance in lines(GREEDY)[:4]:
         listener.submit(utterance)
     listener.to_end()
