@@ -128,6 +128,17 @@ def serve(
     codec: CodecOption = None,
     device: DeviceOption = None,
     weights: WeightsOption = None,
+    reproducible: Annotated[
+        bool | None,
+        typer.Option(
+            "--reproducible",
+            help="A line is the same samples to the bit whoever else speaks; many at once are slower.",
+        ),
+    ] = None,
+    vram: Annotated[
+        str | None,
+        typer.Option(help="A GPU's memory, such as 3GB: as many lines at once as it holds."),
+    ] = None,
     slots: Annotated[int | None, typer.Option(help="Lines spoken at once [default: 16]")] = None,
     rows: Annotated[
         int | None, typer.Option(help="Of them in one step; 0 is by device [default: 0]")
@@ -164,6 +175,8 @@ def serve(
         codec=codec,
         device=device,
         weights=weights,
+        reproducible=reproducible,
+        vram=vram,
         slots=slots,
         rows=rows,
         max_lead_s=max_lead_s,

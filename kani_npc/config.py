@@ -32,6 +32,8 @@ class ServeSettings:
     codec: str | None = None  # for a model folder without one: a .nemo, a folder or a hub name
     device: str = "auto"  # cuda where there is one
     weights: str = "auto"  # of the language model: as they are fastest on the device
+    reproducible: bool = False  # a line's samples are the same bits whoever else speaks
+    vram: str = ""  # a GPU's memory, such as 3GB: as many slots as it holds, instead of `slots`
     slots: int = 16  # lines at once: each has memory of its own
     rows: int = 0  # of them in one step of the model; 0 is by device
     max_lead_s: float = 2.0  # sound is not made or sent further ahead of a listener in real time
@@ -65,6 +67,7 @@ class ServeSettings:
         check(bool(self.model), "model", "a name or a folder")
         check(self.device.partition(":")[0] in DEVICES, "device", " or ".join(DEVICES))
         check(self.weights in WEIGHTS, "weights", " or ".join(WEIGHTS))
+        check(not self.vram or bool(_bytes(self.vram)), "vram", "a size such as 3GB")
         check(1 <= self.slots <= 1024, "slots", "from 1 to 1024")
         check(0 <= self.rows <= 1024, "rows", "from 0 to 1024")
         check(0.5 <= self.max_lead_s <= 3600, "max_lead_s", "from 0.5 to 3600 seconds")
@@ -82,6 +85,11 @@ class ServeSettings:
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
+
+    @property
+    def vram_bytes(self) -> int:
+        """0 where `slots` counts."""
+        return (_bytes(self.vram) or 0) if self.vram else 0
 
     @property
     def cache_bytes(self) -> int:
@@ -137,11 +145,20 @@ def serve_settings(environment: Mapping[str, str] | None = None, **options: Any)
             known = ", ".join(PREFIX + k.upper() for k in kinds)
             raise SettingsError(f"{variable} is no setting; there are {known}")
         try:
-            values[name] = kinds[name](text) if kinds[name] in (int, float) else text
+            values[name] = _read(kinds[name], text)
         except ValueError:
-            raise SettingsError(f"{variable} must be a number, not {text!r}") from None
+            kind = "true or false" if kinds[name] is bool else "a number"
+            raise SettingsError(f"{variable} must be {kind}, not {text!r}") from None
     values.update((k, v) for k, v in options.items() if v is not None)
     return ServeSettings(**values)
+
+
+def _read(kind: type, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "1", "false", "0"):
+            raise ValueError
+        return text.lower() in ("true", "1")
+    return kind(text) if kind in (int, float) else text
 
 
 def calm_libraries() -> None:

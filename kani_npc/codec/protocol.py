@@ -15,6 +15,11 @@ class DecoderState(Protocol):
     @property
     def num_slots(self) -> int: ...
 
+    @property
+    def num_bytes(self) -> int:
+        """Of all slots together."""
+        ...
+
     def reset(self, slots: Sequence[int]) -> None:
         """Make these slots as new. Other slots do not notice."""
         ...

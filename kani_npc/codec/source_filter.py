@@ -547,6 +547,10 @@ class SourceFilterState:
     def num_slots(self) -> int:
         return next(iter(self.tensors.values())).shape[0]
 
+    @property
+    def num_bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
     def reset(self, slots: Sequence[int]) -> None:
         """Make these slots as new. Other slots do not notice."""
         rows = list(slots)

@@ -48,6 +48,10 @@ class NanoDecoderState:
         # fresh memory costs page faults: a third of a one-frame step when every layer asked for its own.
         self._scratch: dict[tuple[str, torch.dtype], Tensor] = {}
 
+    @property
+    def num_bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors)
+
     def reset(self, slots: Sequence[int] | Tensor) -> None:
         """Make these slots as new. Other slots do not notice."""
         rows = rows_of(slots, self.num_slots, self.tensors[0].device)

@@ -24,7 +24,7 @@ from kani_npc.engine.scheduler import (
     StepPlan,
 )
 from kani_npc.engine.watchdog import WatchdogLimits
-from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError
+from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError, ModelError
 from kani_npc.prompt import Prompt, build_prompt
 from kani_npc.speech import Pace, Utterance, Voice
 from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
@@ -62,6 +62,18 @@ class EngineSettings:
     watchdog: WatchdogLimits | None = field(default_factory=WatchdogLimits)
 
 
+def within(budget_bytes: int, model: SpeechModel, settings: EngineSettings) -> EngineSettings:
+    """The same settings with as many slots as a GPU's memory holds. Raises `ModelError` where that is none."""
+    if model.device.type != "cuda":
+        raise ModelError(f"--vram is for a GPU; on {model.device} pass --slots")
+    frames = max(settings.max_frames, model.sampling.max_frames)
+    max_tokens = settings.max_prompt_tokens + model.lm.layout.num_codebooks * frames
+    needs = model.memory_needs(max_tokens)
+    return replace(
+        settings, num_slots=needs.slots_within(budget_bytes, settings.max_rows or CUDA_ROWS)
+    )
+
+
 class Engine:
     """Say when: `submit`, `append`, `taken`, `cancel`, `step`."""
 
@@ -92,6 +104,7 @@ class Engine:
             num_slots=settings.num_slots,
             max_prompt_tokens=settings.max_prompt_tokens,
             max_frames=self.settings.max_frames,
+            max_rows=self.scheduler.settings.max_rows,
         )
 
     @property

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from kani_npc.codec.load import load_codec
 from kani_npc.codec.protocol import Codec
+from kani_npc.engine.memory import MemoryNeeds, memory_needs
 from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
 from kani_npc.lm.independent import make_rows_independent
 from kani_npc.lm.load import load_lm
@@ -75,6 +77,22 @@ class SpeechModel:
         """
         matrices = self.lm.num_matrix_weights
         return 1 if matrices < FEW_WEIGHTS else None
+
+    def memory_needs(self, max_tokens: int) -> MemoryNeeds:
+        """What it takes on its device, for slots of at most `max_tokens` tokens."""
+        codec = self.codec
+        # Streams decode with packed weights beside the codec's own.
+        weights = codec.parameters() if isinstance(codec, nn.Module) else ()
+        codec_bytes = 2 * sum(tensor.nbytes for tensor in weights)
+        return memory_needs(
+            self.lm.config,
+            max_tokens=max_tokens,
+            bytes_per_value=self.lm.dtype.itemsize,
+            lm_weight_bytes=sum(tensor.nbytes for tensor in self.lm.parameters()),
+            codec_weight_bytes=codec_bytes,
+            codec_slot_bytes=codec.streaming_decoder().init_state(1).num_bytes,
+            samples_per_frame=codec.samples_per_frame,
+        )
 
     @property
     def device(self) -> torch.device:

@@ -23,7 +23,7 @@ from kani_npc.cache.lines import LineCache
 from kani_npc.cache.open import open_cache
 from kani_npc.cache.synthesizer import CachedSynthesizer
 from kani_npc.config import ServeSettings
-from kani_npc.engine.engine import EngineSettings
+from kani_npc.engine.engine import EngineSettings, within
 from kani_npc.engine.model import load_model
 from kani_npc.engine.synthesizer import EngineSynthesizer, Synthesizer
 from kani_npc.errors import ModelError, SettingsError
@@ -148,19 +148,28 @@ async def speaking_server(settings: ServeSettings) -> AsyncIterator[Running]:
 def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoices, Path]:
     folder = models.resolve_model(settings.model)
     codec = models.resolve_codec(settings.codec, folder)
-    model = load_model(folder, codec=codec, device=device, weights=settings.weights)
+    model = load_model(
+        folder,
+        codec=codec,
+        device=device,
+        weights=settings.weights,
+        reproducible=settings.reproducible,
+    )
     voices = load_voices(
         folder, languages=model.info.languages, speaker_space=model.info.speaker_space
     )
     for voice in voices.voices:
         model.check_voice(voice)
+    engine = EngineSettings(
+        num_slots=settings.slots,
+        max_rows=settings.rows or None,
+        max_lead_s=settings.max_lead_s,
+    )
+    if settings.vram_bytes:
+        engine = within(settings.vram_bytes, model, engine)
     synthesizer = EngineSynthesizer(
         model,
-        EngineSettings(
-            num_slots=settings.slots,
-            max_rows=settings.rows or None,
-            max_lead_s=settings.max_lead_s,
-        ),
+        engine,
         num_threads=settings.threads or None,
     )
     return synthesizer, voices, folder

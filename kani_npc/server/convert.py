@@ -366,6 +366,7 @@ def server_info(
         default_accent=_id(voices.default_accent),
         encodings=ENCODINGS,
         sample_rates_hz=sample_rates_hz(info),
+        reproducible=info.reproducible,
         capacity=pb.Capacity(num_slots=load.num_slots, active=load.active, waiting=load.waiting),
     )
 

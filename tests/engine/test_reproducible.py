@@ -4,6 +4,7 @@ On the CPU in float32 and int8, with the shipped model, whose rows step together
 make them step one by one. How many cores there are makes no difference to the test, only to how often it can fail.
 """
 
+import random
 import time
 from functools import cache
 
@@ -84,22 +85,25 @@ def alone(weights: str, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])
-@settings(max_examples=6, deadline=None)
-@given(data=st.data(), num_neighbours=st.sampled_from((1, 3, 7)), wanted=st.integers(0, 3))
-def test_a_line_is_the_same_bits_alone_and_in_any_company(weights, data, num_neighbours, wanted):
-    crowd = engine(weights)
+@pytest.mark.parametrize("num_neighbours", [1, 3, 7])
+@settings(max_examples=2, deadline=None)
+@given(story=st.integers(0, 2**32 - 1))
+def test_a_line_is_the_same_bits_alone_and_in_any_company(weights, num_neighbours, story):
+    crowd, draw = engine(weights), random.Random(story)
+    wanted = draw.randint(0, 2)
     # Who comes when: the line itself somewhere among the others, in slots that this order decides.
     arrivals = [f"n{n}" for n in range(num_neighbours)]
-    arrivals.insert(data.draw(st.integers(0, num_neighbours)), "line")
-    seeds = {id: 100 + data.draw(st.integers(0, 999)) for id in arrivals} | {"line": wanted}
-    sound: list[np.ndarray] = []
+    arrivals.insert(draw.randint(0, num_neighbours), "line")
+    seeds = {id: draw.randint(100, 999) for id in arrivals} | {"line": wanted}
+    neighbours, sound = list(arrivals), []
+    neighbours.remove("line")
     while arrivals or crowd.busy:
-        for _ in range(data.draw(st.integers(0, 3))):
+        for _ in range(draw.randint(0, 3)):
             if arrivals:
                 id = arrivals.pop(0)
                 submit(crowd, utterance(id, seeds[id]))
-        if data.draw(st.integers(0, 7)) == 0:
-            crowd.cancel(f"n{data.draw(st.integers(0, 6))}")
+        if draw.random() < 0.1:
+            crowd.cancel(draw.choice(neighbours))
         if crowd.busy:
             sound += samples_of(crowd.step(), "line")
     assert np.array_equal(np.concatenate(sound), alone(weights, wanted))
