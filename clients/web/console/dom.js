@@ -62,13 +62,14 @@ export function confirmed(question, verb) {
  */
 export function formDialog(id, { fill, send, closed = () => {} }) {
   const dialog = $(id), form = dialog.querySelector("form"), fault = form.querySelector(".error");
-  const submit = form.querySelector("button[value=ok]");
+  const submit = form.querySelector("button[value=ok]"), label = submit.textContent;
   form.querySelector(".cancel").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", closed);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     fault.textContent = "";
     submit.disabled = true;
+    submit.textContent = "One moment…";
     try {
       await send(form);
       dialog.close();
@@ -76,6 +77,7 @@ export function formDialog(id, { fill, send, closed = () => {} }) {
       fault.textContent = error instanceof Refused ? error.message : reasonOf(error);
     } finally {
       submit.disabled = false;
+      submit.textContent = label;
     }
   });
   return {
