@@ -5,10 +5,15 @@ the command that needs them: `say --server` and `--help` run without torch.
 """
 
 import asyncio
+import codecs
+import csv
+import io
 import logging
 import sys
+from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,8 +31,9 @@ from kani_npc.config import calm_libraries, serve_settings
 from kani_npc.errors import InvalidRecord, InvalidUtterance, KaniError, NotFound, SettingsError
 
 if TYPE_CHECKING:
-    from kani_npc.client import Speech
+    from kani_npc.client import Client, Speech
     from kani_npc.server.app import Running
+    from kani_npc.v1.speech_service_pb2 import SynthesizeRequest
 
 WRONGLY_ASKED = (InvalidRecord, InvalidUtterance, NotFound, SettingsError)
 
@@ -207,7 +213,7 @@ def _announce(running: "Running") -> None:
 
 @app.command()
 def say(
-    text: Annotated[str, typer.Argument(help="The line, up to 40 s of speech.")],
+    text: Annotated[str, typer.Argument(help="The line; - says what stdin writes, as it comes.")],
     output: Annotated[
         str,
         typer.Option("--output", "-o", help="A WAV (or Ogg) file, or - for raw sound on stdout."),
@@ -259,8 +265,9 @@ def say(
             speaking_at(server, settings) as address,
             Client(address, project=project) as client,
         ):
-            speech = client.synthesize(
-                text,
+            speak_it = client.stream if text == "-" else client.synthesize
+            speech = speak_it(
+                _written() if text == "-" else text,
                 npc=npc,
                 voice=voice,
                 accent=accent,
@@ -280,6 +287,17 @@ def say(
         fail(where + str(error), 2 if asked_wrongly else 1)
 
 
+async def _written() -> AsyncIterator[str]:
+    """What comes in on stdin, as it comes. Raises `SettingsError` where that is not text."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while data := await asyncio.to_thread(sys.stdin.buffer.read1, 4096):
+            yield decoder.decode(data)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise SettingsError("what comes on stdin is not UTF-8") from None
+
+
 async def _write(speech: "Speech", output: str) -> None:
     if output == "-":
         async for audio in speech:
@@ -295,6 +313,123 @@ async def _write(speech: "Speech", output: str) -> None:
         f"{speech.end.first_audio_ms:.0f} ms, real-time factor {factor:.2f}",
         file=sys.stderr,
     )
+
+
+@app.command()
+def prewarm(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Text, a line each; or .csv with a column text, and npc, voice, accent, seed."
+        ),
+    ],
+    npc: Annotated[str, typer.Option(help="Who says them, where the file does not say.")] = "",
+    voice: Annotated[str, typer.Option(help="A voice's id [default: the NPC's]")] = "",
+    accent: Annotated[str, typer.Option(help="An accent's id [default: the NPC's]")] = "",
+    server: Annotated[
+        str | None,
+        typer.Option(help="host:port of a running server; without it, make them right here."),
+    ] = None,
+    cache_store: CacheStoreOption = None,
+    cache_store_size: CacheStoreSizeOption = None,
+    model: ModelOption = None,
+    codec: CodecOption = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+    store: StoreOption = None,
+    project: ProjectOption = "",
+) -> None:
+    """Have lines made and kept ahead of play, when nobody else needs the engine.
+
+    By a running server, or right here into the --cache-store of servers to come.
+    """
+    from kani_npc.client import Client, ServiceError, line
+
+    if server is not None and (
+        cache_store or cache_store_size or model or codec or device or threads or store
+    ):
+        raise SettingsError(
+            "--server has its own model, store and cache; leave out what sets those"
+        )
+    settings = serve_settings(
+        address="127.0.0.1:0",
+        model=model,
+        codec=codec,
+        device=device,
+        threads=threads,
+        store=store,
+        cache_store=cache_store,
+        cache_store_size=cache_store_size,
+    )
+    if not server and not settings.cache_store:
+        raise SettingsError("pass --server, or --cache-store where the lines shall be kept")
+    rows = _lines_of(file)
+
+    async def make() -> int:
+        async with (
+            speaking_at(server, settings) as address,
+            Client(address, project=project) as client,
+        ):
+            defaults = {"npc": npc, "voice": voice, "accent": accent}
+            return await _prewarm(client, [line(**{**defaults, **row}) for row in rows])
+
+    try:
+        num_failed = asyncio.run(make())
+    except ServiceError as error:
+        where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
+        fail(where + str(error), 2 if error.status in ASKED_WRONGLY else 1)
+    else:
+        if num_failed:
+            fail(f"{num_failed} of {len(rows)} lines are not kept", 1)
+
+
+async def _prewarm(client: "Client", lines: "Sequence[SynthesizeRequest]") -> int:
+    """Says how it goes, on stderr; how many failed."""
+    from kani_npc.v1 import speech_service_pb2 as pb
+
+    counts = {
+        pb.PREWARM_OUTCOME_MADE: 0,
+        pb.PREWARM_OUTCOME_CACHED: 0,
+        pb.PREWARM_OUTCOME_FAILED: 0,
+    }
+
+    def state() -> str:
+        made, cached, failed = counts.values()
+        return f"{made} made, {cached} there already, {failed} failed, of {len(lines)}"
+
+    is_watched = sys.stderr.isatty()
+    async for answer in client.prewarm(lines):
+        counts[answer.outcome] += 1
+        if answer.outcome == pb.PREWARM_OUTCOME_FAILED:
+            print(f"line {answer.line + 1}: {answer.reason}: {answer.message}", file=sys.stderr)
+        if is_watched:
+            print(f"\r{state()}", end="", file=sys.stderr, flush=True)
+    print(f"\r{state()}" if is_watched else state(), file=sys.stderr)
+    return counts[pb.PREWARM_OUTCOME_FAILED]
+
+
+def _lines_of(file: Path) -> list[dict[str, Any]]:
+    """The lines of a text file, or the rows of a CSV file; empty ones are left out. Raises `SettingsError`."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file} is not UTF-8") from None
+    if file.suffix.lower() != ".csv":
+        return [{"text": line.strip()} for line in text.splitlines() if line.strip()]
+    reader = csv.DictReader(io.StringIO(text))
+    names = set(reader.fieldnames or ())
+    if "text" not in names or names - {"text", "npc", "voice", "accent", "seed"}:
+        raise SettingsError(f"{file} needs a column text, and may have npc, voice, accent and seed")
+    rows: list[dict[str, Any]] = []
+    for row in reader:
+        given: dict[str, Any] = {name: value for name, value in row.items() if name and value}
+        if "seed" in given:
+            if not given["seed"].isdecimal():
+                raise SettingsError(f"{file}, line {reader.line_num}: a seed is a whole number")
+            given["seed"] = int(given["seed"])
+        if given.get("text", "").strip():
+            rows.append(given)
+    return rows
 
 
 @app.command("models")

@@ -57,7 +57,7 @@ class CheckedSynthesizer:
         max_held = held_s * self.info.sample_rate_hz
         compute_ms, take = 0.0, 1
         while True:
-            attempt = replace(utterance, attempt=utterance.attempt + take - 1)
+            attempt = utterance if take == 1 else _another(utterance, take)
             held: list[Audio] = []
             is_heard = not held_s
             async with aclosing(self._inner.synthesize(attempt, more)) as events:
@@ -85,6 +85,12 @@ class CheckedSynthesizer:
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def _another(utterance: Utterance, take: int) -> Utterance:
+    """The same line with other random numbers. A greedy choice has none: it would go wrong in the same way."""
+    sampling = utterance.sampling.but(greedy=False)
+    return replace(utterance, attempt=utterance.attempt + take - 1, sampling=sampling)
 
 
 def _check_can_be_held(utterance: Utterance, more: AsyncIterator[str] | None) -> None:

@@ -62,6 +62,8 @@ async def test_a_take_that_was_cut_is_made_again_and_never_heard(how):
     ]
     assert (end.reason, end.attempts) == (FinishReason.END_OF_SPEECH, 3)
     assert end.compute_ms == 30.0  # of all takes
+    # Greedy as asked; another greedy take would go wrong in the same way.
+    assert [u.sampling.greedy for u in inner.utterances] == [True, False, False]
 
 
 async def test_a_good_take_is_the_only_one():
