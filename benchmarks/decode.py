@@ -1,7 +1,8 @@
 """How fast the full-size language model decodes, beside the published package's `generate`, in turns.
 
 Random weights: speed does not depend on them. Both sides read the same 40-token prompt with a speaker, sample with
-the published settings and make the same number of tokens; the codec is on neither side.
+the published settings and make the same number of tokens; the codec is on neither side. Then ours again as it is
+served, with the full-size codec: one stream, four, and four in reproducible mode.
 """
 
 import statistics
@@ -16,6 +17,13 @@ from benchmarks.machine import load_average, settle
 from benchmarks.worker import FULL, PROMPT_TOKENS, ROOT, SMALL, Worker
 
 REFERENCE = "kani-tts-2 0.0.5"
+OURS = "kani-npc"
+# What is measured with the codec: streams at once, and whether in reproducible mode.
+SPOKEN: dict[str, tuple[int, bool]] = {
+    "kani-npc with codec, 1 stream": (1, False),
+    "kani-npc with codec, 4 streams": (4, False),
+    "kani-npc with codec, 4 streams, reproducible": (4, True),
+}
 PEER = "transformers LFM2"
 # What the package pins. Without its other dependencies: NeMo and a CUDA build of torch are not needed to decode.
 _TRANSFORMERS = "transformers==4.56.0"
@@ -59,28 +67,31 @@ def run(*, quick: bool, rounds: int, settle_s: float, build: Path) -> dict[str, 
     except RuntimeError as error:
         peer, peer_python, module = PEER, Path(sys.executable), "decode_transformers"
         note = f"{error}; transformers' own LFM2 generate instead, which has no frame positions and no speaker"
-    sides = [
-        (who, dtype, python, worker)
-        for dtype in ("float32", "bfloat16")
-        for who, python, worker in (
-            ("kani-npc", Path(sys.executable), "decode_ours"),
-            (peer, peer_python, module),
-        )
+    here = Path(sys.executable)
+    sides: list[tuple[str, str, Path, str, dict[str, Any]]] = []
+    for dtype in ("float32", "bfloat16"):
+        sides.append((OURS, dtype, here, "decode_ours", {}))
+        sides.append((peer, dtype, peer_python, module, {}))
+    sides += [(OURS, dtype, here, "decode_ours", {}) for dtype in ("int8", "int4")]
+    sides += [
+        (who, "int8", here, "decode_ours", {"streams": streams, "reproducible": reproducible})
+        for who, (streams, reproducible) in SPOKEN.items()
     ]
     runs: dict[tuple[str, str], list[dict[str, float]]] = {side[:2]: [] for side in sides}
     loads: list[float | None] = []
     with ExitStack() as stack:
         workers: dict[tuple[str, str], Worker] = {}
-        for who, dtype, python, worker in sides:
-            log = build / f"bench-{worker}-{dtype}.log"
-            started = Worker(python, f"benchmarks.{worker}", settings | {"dtype": dtype}, log)
+        for who, dtype, python, worker, more in sides:
+            log = build / f"bench-{worker}-{dtype}-{len(workers)}.log"
+            asked = settings | {"dtype": dtype} | more
+            started = Worker(python, f"benchmarks.{worker}", asked, log)
             stack.callback(started.close)
             workers[who, dtype] = started
         for _ in range(rounds):
             loads.append(settle(settle_s))
             for key, worker in workers.items():
                 runs[key].append(worker.decode())
-    rows = [_row(who, dtype, taken) for (who, dtype), taken in runs.items()]
+    rows = [_row(who, dtype, taken) for (who, dtype), taken in runs.items() if who not in SPOKEN]
     return {
         "what": "language model decode, random weights, 1 stream",
         "dims": "full size (370 M parameters)"
@@ -95,7 +106,28 @@ def run(*, quick: bool, rounds: int, settle_s: float, build: Path) -> dict[str, 
         "load_at_end": load_average(),
         "rows": rows,
         "ratios": _ratios(runs, peer),
+        "spoken": [_spoken_row(who, runs[who, "int8"]) for who in SPOKEN],
+        "reproducible_price": _reproducible_price(runs),
     }
+
+
+def _spoken_row(who: str, taken: list[dict[str, float]]) -> dict[str, Any]:
+    """Wall time over the sound of one stream: below 1 every stream is made faster than it is heard."""
+    streams = SPOKEN[who][0]
+    factors = [one["wall_s"] / (one["tokens"] / streams / 50) for one in taken]
+    return {
+        "who": who,
+        "streams": streams,
+        "real_time_factor": round(statistics.median(factors), 3),
+        "real_time_factor_all": [round(factor, 3) for factor in factors],
+    }
+
+
+def _reproducible_price(runs: dict[tuple[str, str], list[dict[str, float]]]) -> float:
+    """How many times as long four streams take where each must be the same bits as alone."""
+    usual, same = (runs[who, "int8"] for who in list(SPOKEN)[1:])
+    pairs = zip(same, usual, strict=True)
+    return round(statistics.median(a["wall_s"] / b["wall_s"] for a, b in pairs), 2)
 
 
 def _row(who: str, dtype: str, taken: list[dict[str, float]]) -> dict[str, Any]:
@@ -119,11 +151,13 @@ def _ratios(runs: dict[tuple[str, str], list[dict[str, float]]], peer: str) -> d
     """Ours over the peer's tokens per second, median over the rounds; the peer's loader makes float32 models."""
 
     def ratio(ours: str, theirs: str) -> float:
-        pairs = zip(runs["kani-npc", ours], runs[peer, theirs], strict=True)
+        pairs = zip(runs[OURS, ours], runs[peer, theirs], strict=True)
         return round(statistics.median(b["wall_s"] / a["wall_s"] for a, b in pairs), 2)
 
     return {
         "float32": ratio("float32", "float32"),
         "bfloat16": ratio("bfloat16", "bfloat16"),
         "ours in bfloat16, theirs as its loader makes it (float32)": ratio("bfloat16", "float32"),
+        "ours in int8, theirs as its loader makes it (float32)": ratio("int8", "float32"),
+        "ours in int4, theirs as its loader makes it (float32)": ratio("int4", "float32"),
     }

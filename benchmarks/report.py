@@ -70,6 +70,12 @@ def show(result: dict[str, Any], console: Console) -> None:
             table.add_row(*(str(row[key]) for key in keys))
         console.print(table)
         console.print(f"peer: {decode['peer_note']}", highlight=False)
+        for row in decode.get("spoken", []):
+            console.print(
+                f"{row['who']}: real-time factor {row['real_time_factor']}", highlight=False
+            )
+        if price := decode.get("reproducible_price"):
+            console.print(f"reproducible costs {price} times as much", highlight=False)
         for what, ratio in decode["ratios"].items():
             console.print(f"ours is {ratio} times as fast: {what}", highlight=False)
 
