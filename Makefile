@@ -12,11 +12,12 @@ BUF := @bufbuild/buf@1.75.0
 # Two cores are the usual machine here: OpenMP threads that spin while they wait would slow each other down.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test check format serve proto clean
+.PHONY: help demo test clients-test check format serve proto clean
 
 help:
 	@echo "make demo    speak: a server, three voices, out/*.wav, a table"
 	@echo "make test    all tests"
+	@echo "make clients-test  what runs of the clients for Unity, Unreal, Godot and C++"
 	@echo "make check   format, lint, types, arrows, proto, licences"
 	@echo "make serve   run the service in the foreground"
 	@echo "make proto   generate kani_npc/v1 and the clients' messages from proto/"
@@ -40,6 +41,10 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(TESTS)
+
+# Part of `make test` too. Needs mono-mcs, g++, libcurl's headers, cmake and godot3-server, or skips what needs them.
+clients-test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest tests/clients
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
+from kani_npc.server.web_frames import trailers_frame
 from tests.support.tiny_random import make_random_model
 from tools.local_server import free_port, local_server
 
@@ -51,5 +56,21 @@ def mortal(start_service: Start) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def clients_folder() -> Path:
-    return Path(__file__).resolve().parents[2] / "clients"
+def overloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trailer block as the service writes it."""
+    details = [
+        error_details_pb2.ErrorInfo(domain="kani-npc", reason="OVERLOADED", metadata={"etag": "7"}),
+        error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1, nanos=250_000_000)),
+        error_details_pb2.BadRequest(field_violations=[{"field": "text", "description": "so"}]),
+    ]
+    packed = [AnyMessage() for _ in details]
+    for any_message, detail in zip(packed, details, strict=True):
+        any_message.Pack(detail)
+    status = status_pb2.Status(
+        code=code_pb2.RESOURCE_EXHAUSTED, message="voll: 日本 100%", details=packed
+    )
+    trailers = rpc_status.to_status(status).trailing_metadata
+    block = trailers_frame(status.code, status.message, trailers)[5:]
+    file = tmp_path_factory.mktemp("golden") / "trailers"
+    file.write_bytes(block)
+    return file
