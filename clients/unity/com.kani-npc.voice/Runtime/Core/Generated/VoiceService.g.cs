@@ -934,7 +934,10 @@ namespace KaniNpc.V1
 
     public sealed class BlendVoicesRequest : IWireMessage
     {
-        /// <summary>Its id, display_name, labels, tag, licence and, if it shall have one of its own, consent.</summary>
+        /// <summary>
+        /// Its id, display_name, labels, tag, licence and, if it shall have one of its own, consent. Its licence is this one and
+        /// those of the voices, joined by AND.
+        /// </summary>
         public Voice Voice;
         /// <summary>2 to 16, all of one embedding space.</summary>
         public readonly List<BlendShare> Shares = new List<BlendShare>();

@@ -300,7 +300,8 @@ struct KANI_API EnrollVoiceResponse {
 };
 
 struct KANI_API BlendVoicesRequest {
-  // Its id, display_name, labels, tag, licence and, if it shall have one of its own, consent.
+  // Its id, display_name, labels, tag, licence and, if it shall have one of its own, consent. Its licence is this one and
+  // those of the voices, joined by AND.
   std::optional<Voice> voice;
   // 2 to 16, all of one embedding space.
   std::vector<BlendShare> shares;
