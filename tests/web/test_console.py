@@ -133,7 +133,7 @@ async def test_a_voice_is_enrolled_revised_compared_rolled_back_and_taken_along(
         dialog = page.get_by_role("dialog", name="New recording of Ada Aktorin")
         await dialog.get_by_role("button", name="Record").click()
         level = dialog.get_by_role("meter")
-        await expect(page.locator("#record-time")).to_have_text(re.compile(r"^[4-9]\.\d s$"))
+        await expect(page.locator("#record-time")).to_have_text(re.compile(r"^([4-9]|\d\d)\.\d s$"))
         assert float(await level.evaluate("meter => meter.value")) > -60
         await dialog.get_by_role("button", name="Stop recording").click()
         await expect(page.locator("#clips li")).to_have_count(1)
@@ -219,9 +219,7 @@ async def test_voices_are_blended_by_sliders_and_npcs_get_them(web, chromium):
         # Another project has none of it
         await page.get_by_label("Project").fill("saga")
         await page.keyboard.press("Tab")
-        await expect(
-            page.get_by_text("No NPC yet.").or_(page.locator("#list button"))
-        ).to_have_count(2)
+        await expect(page.locator("#list button")).to_have_count(2)
 
 
 async def test_the_console_is_small_whole_and_asks_nobody_else(web):
