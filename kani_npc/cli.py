@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
@@ -265,17 +266,19 @@ def say(
             speaking_at(server, settings) as address,
             Client(address, project=project) as client,
         ):
-            speak_it = client.stream if text == "-" else client.synthesize
-            speech = speak_it(
-                _written() if text == "-" else text,
-                npc=npc,
-                voice=voice,
-                accent=accent,
-                seed=seed,
-                vary=vary,
-                sample_rate_hz=rate,
-                encoding=audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding.name}"),
-                pace=pb.PACE_UNPACED,
+            how: dict[str, Any] = {
+                "npc": npc,
+                "voice": voice,
+                "accent": accent,
+                "seed": seed,
+                "vary": vary,
+                "sample_rate_hz": rate,
+                "encoding": audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding.name}"),
+                "pace": pb.PACE_UNPACED,
+            }
+            is_written = text == "-"
+            speech = (
+                client.stream(_written(), **how) if is_written else client.synthesize(text, **how)
             )
             await _write(speech, output)
 
@@ -291,7 +294,7 @@ async def _written() -> AsyncIterator[str]:
     """What comes in on stdin, as it comes. Raises `SettingsError` where that is not text."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while data := await asyncio.to_thread(sys.stdin.buffer.read1, 4096):
+        while data := await asyncio.to_thread(os.read, sys.stdin.fileno(), 4096):
             yield decoder.decode(data)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
