@@ -252,7 +252,9 @@ class Runner:
             rows: FloatArray = host[: sound_BN.numel()].reshape(sound_BN.shape)
             host = host[sound_BN.numel() :]
             samples |= zip(slots, rows, strict=True)
-        return self._frames_of(plan, told.reshape(2 + self._layout.num_codebooks, len(plan.speak)).T, samples)
+        return self._frames_of(
+            plan, told.reshape(2 + self._layout.num_codebooks, len(plan.speak)).T, samples
+        )
 
     def _run_static(self, plan: StepPlan) -> StepFrames:
         slots, memory = plan.speak, self._memory
