@@ -22,7 +22,7 @@ LINES = [(f"line {'a' * i}", f"voice-{i % 3}") for i in range(9)]
 
 
 @asynccontextmanager
-async def speaking(num_slots: int = 3):
+async def speaking(num_slots: int = 3, max_prompt_tokens: int = 64):
     """A client and the engine behind it."""
     voices = BuiltinVoices(
         [random_voice(seed) for seed in range(3)],
@@ -31,7 +31,9 @@ async def speaking(num_slots: int = 3):
         default_accent="en-us",
     )
     engine = EngineSynthesizer(
-        random_model(), EngineSettings(num_slots=num_slots, max_prompt_tokens=64), num_threads=1
+        random_model(),
+        EngineSettings(num_slots=num_slots, max_prompt_tokens=max_prompt_tokens),
+        num_threads=1,
     )
     try:
         async with (
