@@ -1,12 +1,16 @@
 """The listener is never owed sound and never buried in it."""
 
 import math
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kani_npc.server.pacing import BURST_S, MAX_LEAD_S, Pacer, unpaced
+from kani_npc.v1 import speech_service_pb2 as pb
+from tests.support.serving import said, serving
+from tests.support.sine import SineSynthesizer
 
 FRAME_S = 0.08
 # Pieces of sound and how long each took to come, after the one before was sent.
@@ -88,3 +92,23 @@ def test_unpaced_waits_for_nobody(pieces):
         assert pacer.wait_s(duration_s, now_s) == 0
         pacer.sent(duration_s, now_s)
     assert math.isfinite(pacer.in_hand_s(now_s))
+
+
+async def test_the_header_recommends_what_the_engine_does(tmp_path):
+    synthesizer = SineSynthesizer()
+    synthesizer.prebuffer_s = 1.2345
+    async with serving(f"sqlite:{tmp_path}/store.db", synthesizer=synthesizer) as client:
+        speech = await said(client, pace=pb.PACE_REALTIME)
+    assert speech.header.recommended_prebuffer_ms == 1234
+
+
+async def test_a_server_sends_no_further_ahead_than_its_setting(tmp_path):
+    """All sound is there at once; after the burst it comes at twice real time, up to the lead, then at real time."""
+    async with serving(f"sqlite:{tmp_path}/store.db", max_lead_s=0.6) as client:
+        started_s, sent_s = None, 0.0
+        async for audio in client.synthesize("x" * 20):
+            now_s = time.perf_counter()
+            started_s = now_s if started_s is None else started_s
+            sent_s += len(audio.data) / 2 / 22050
+            assert sent_s - (now_s - started_s) <= 0.6 + 0.08 + 0.05
+    assert sent_s == pytest.approx(1.6)

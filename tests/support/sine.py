@@ -65,6 +65,7 @@ class SineSynthesizer:
         self.speed = speed
         self.fail_after_frames = fail_after_frames
         self.max_waiting = max_waiting
+        self.prebuffer_s = 0.0  # what it recommends
         self.num_slots = num_slots
         self.active = 0
         self.waiting = 0
@@ -120,7 +121,7 @@ class SineSynthesizer:
                     self._check_open()
                     self.frames_made += 1
                     first_audio_s = first_audio_s or time.perf_counter() - submitted_s
-                    yield Audio(self._chunk(utterance.voice.id, frame))
+                    yield Audio(self._chunk(utterance.voice.id, frame), self.prebuffer_s)
                     frame += 1
             yield Finished(
                 reason=FinishReason.MAX_FRAMES if was_cut else FinishReason.END_OF_SPEECH,
