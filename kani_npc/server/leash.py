@@ -41,10 +41,13 @@ class Leash:
             raise self._reason
         try:
             async with asyncio.timeout(None) as self._scope:
-                return await what
+                result = await what
         except TimeoutError:
             if self._reason is None:
                 raise
             raise self._reason from None
         finally:
             self._scope = None
+        if self._reason is not None:  # it came at the same moment
+            raise self._reason
+        return result

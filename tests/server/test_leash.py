@@ -31,6 +31,14 @@ async def test_who_comes_later_hears_it_too():
             await leash.wait(asyncio.sleep(5))
 
 
+async def test_what_comes_at_the_very_moment_of_the_stop_comes_too_late():
+    leash, loop = Leash(), asyncio.get_running_loop()
+    sound = loop.create_future()
+    loop.call_soon(lambda: (sound.set_result("sound"), leash.stop(Stopped())))
+    with pytest.raises(Stopped):
+        await leash.wait(sound)
+
+
 async def test_a_timeout_of_what_is_waited_for_is_not_taken_for_a_stop():
     async def late() -> None:
         raise TimeoutError("its own")
