@@ -86,7 +86,7 @@ async def test_a_line_that_is_not_whole_is_an_error(events):
 
 
 async def test_events_that_it_does_not_know_are_skipped():
-    unknown = pb.SynthesizeResponse.FromString(b"\x22\x03abc")  # field 4, kept for timing
+    unknown = pb.SynthesizeResponse.FromString(b"\x2a\x03abc")  # field 5, kept for notices
     async with saying(header(), unknown, audio(0, 10), unknown, end(10)) as client:
         assert await heard(client.synthesize("Halt!")) == 10
 
