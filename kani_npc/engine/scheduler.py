@@ -536,8 +536,8 @@ class Scheduler:
             return math.inf
         if not line.is_paced:
             return 0.0
-        lead_s = state.playback.in_hand_s(now_s) + state.undecoded * settings.frame_s
-        ahead_s = lead_s - settings.max_lead_s
+        # Of sound: codes that wait for their group are no listener's yet, and would wait for ever.
+        ahead_s = state.playback.in_hand_s(now_s) - settings.max_lead_s
         # Whoever rests rests for a group of frames: rows that step together are cheaper than one by one.
         group_s = min(settings.decode_groups[-1] * settings.frame_s, settings.max_lead_s / 2)
         rest_s = ahead_s + group_s

@@ -877,3 +877,9 @@ def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
             assert chunks(machine.events, id) or not frames
         else:
             assert isinstance(what.error, EngineFailed | Overloaded | TooLate)
+
+
+def test_a_short_lead_and_long_groups_do_not_stop_each_other():
+    machine = Machine(scheduler(groups=(5,), max_lead_s=0.5))
+    machine.submit(a_line("a", 9))
+    assert sum(chunks(machine.to_end(), "a")) == 9
