@@ -40,6 +40,8 @@ def main() -> None:
         except RuntimeError as error:  # torch's way of saying so
             out_of_memory = "memory" in str(error)
             answer = {"failed": "it ran out of memory" if out_of_memory else type(error).__name__}
+        except Exception as error:  # of a library: its name is all that may be told
+            answer = {"failed": type(error).__name__}
         json.dump(answer, out)
 
 
@@ -51,6 +53,7 @@ def _enroll(job: Mapping[str, Any]) -> dict[str, Any]:
     from kani_npc.speaker.load import load_speaker_encoder
 
     torch.set_num_threads(1)
+    _forbid_files()
     clips = [sys.stdin.buffer.read(length) for length in job["lengths"]]
     enrolled = enroll(clips, load_speaker_encoder(job["encoder"]))
     return {
@@ -73,7 +76,15 @@ def _limit(memory_bytes: int, time_limit_s: float) -> None:
     cpu_s = max(1, round(time_limit_s))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))  # also if the service is gone
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has no business with files
+
+
+def _forbid_files() -> None:
+    """Nothing that listens has any business with writing. Imports may have: dill, which torch takes where it finds it,
+    looks for a folder that it can write to."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -133,6 +133,32 @@ async def test_a_consent_that_ends_in_the_middle_of_a_line_ends_it_within_a_seco
             assert (await refused(said(client, voice="troll"))).reason == "CONSENT_EXPIRED"
 
 
+@pytest.mark.parametrize("expires", [False, True])
+async def test_a_line_that_is_remembered_is_not_said_without_consent_either(store_url, expires):
+    sine = SineSynthesizer()
+    async with serving(store_url, synthesizer=sine, cache="16MB") as client:
+        await make_voice(client, consent=granted())
+        first = await said(client, voice="troll")
+        second = await said(client, voice="troll")
+        assert (first.end.cache_hit, second.end.cache_hit) == (False, True)
+        long = Listener(client.synthesize(LONG, voice="troll", pace=pb.PACE_UNPACED))
+        await asyncio.wait_for(long.task, 60)
+        kept = Listener(client.synthesize(LONG, voice="troll"))  # remembered, and being heard
+        await eventually(lambda: kept.samples)
+        if expires:
+            consent = granted()
+            consent.expire_time.FromNanoseconds(time.time_ns() + 1_000_000_000)
+            wanted = voice_pb.Voice(id="troll", consent=consent)
+            await client.voices.UpdateVoice(voice_pb.UpdateVoiceRequest(voice=wanted))
+        else:
+            await revoke(client, "troll")
+        await asyncio.wait_for(kept.task, 20)
+        reason = "CONSENT_EXPIRED" if expires else "CONSENT_REVOKED"
+        assert long.error is None and kept.error is not None and kept.error.reason == reason
+        assert (await refused(said(client, voice="troll"))).reason == reason
+        assert len(sine.utterances) == 2
+
+
 async def test_what_is_spoken_goes_into_the_ledger(store_url):
     async with serving(store_url, project="north") as client:
         await make_voice(client)

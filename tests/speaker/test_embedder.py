@@ -78,7 +78,8 @@ async def test_event_loop_goes_on_while_a_worker_listens(folder: Path):
 
 async def test_worker_is_of_low_priority_and_limited(folder: Path):
     before = workers()
-    job = asyncio.create_task(Embedder(folder).enroll(CLIPS))
+    long = [wav(speechlike(50.0, seed=i)) for i in range(2)]  # it listens for a while
+    job = asyncio.create_task(Embedder(folder).enroll(long))
     worker = Path(f"/proc/{await first_worker(before)}")
     found = {"Max file size": ""}
     while not job.done() and found["Max file size"] != "0":  # the last one that it sets
@@ -90,6 +91,25 @@ async def test_worker_is_of_low_priority_and_limited(folder: Path):
     assert nice == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     assert int(found["Max data size"]) < 2 << 30
     assert (found["Max cpu time"], found["Max file size"]) == ("60", "0")
+
+
+async def test_a_library_that_writes_a_file_when_it_is_imported_does_no_harm(
+    folder: Path, tmp_path: Path, monkeypatch
+):
+    """torch imports dill where it is installed, and dill asks for a folder for temporary files."""
+    lines = ["import tempfile", "tempfile.TemporaryFile().write(b'x')", "def extend(**_): pass"]
+    (tmp_path / "dill.py").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert (await Embedder(folder).enroll(CLIPS)).clips
+
+
+async def test_what_no_library_should_do_is_told_by_its_name(
+    folder: Path, tmp_path: Path, monkeypatch
+):
+    (tmp_path / "soundfile.py").write_text("raise LookupError('/somewhere')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(EnrollmentFailed, match=r"could not be heard: LookupError$"):
+        await Embedder(folder).enroll(CLIPS)
 
 
 async def test_a_worker_out_of_memory_is_a_clear_error_and_the_next_one_works(folder: Path):
