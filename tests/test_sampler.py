@@ -115,8 +115,9 @@ def test_the_chain_is_the_published_one():
 def test_equal_logits_are_taken_in_ascending_order_of_id_and_zero_has_no_sign():
     row = torch.tensor([[0.0, 1.0, -0.0, 1.0, -2.0, 1.0, 0.0]])
     ids, weights = candidates(row, torch.ones(1), torch.tensor([5]), torch.ones(1), max_k=5)
-    assert ids.tolist() == [[1, 3, 5, 0, 2]]
-    assert (weights[0, :3] == weights[0, 0]).all() and (weights[0, 3:] == weights[0, 3]).all()
+    assert ids[0, :5].tolist() == [1, 3, 5, 0, 2]
+    assert (weights[0, :3] == weights[0, 0]).all() and (weights[0, 3:5] == weights[0, 3]).all()
+    assert (weights[0, 5:] == 0).all()  # the columns that fill up a vector
 
 
 def test_exactly_top_k_stay_even_among_equals():
