@@ -62,8 +62,8 @@ Held-out nats a code: {held_out:.2f} with the right text, {wrong_text:.2f} with 
 - Codec: four FSQ groups of 1000 codes at 12.5 frames a second; the codebooks' entropies are {entropy} bits. Its encoder
   has heard the nine voices only; its decoder the scalings as well.
 - Speaker encoder: {speakers_learned} synthetic speakers. Equal error rate on {eer_speakers} others: {eer:.1%} for
-  single lines, whatever their accent, {eer_three:.1%} for three. Last it was taught, with copies of speakers that it had
-  learned, that a copy through this codec is the same speaker; the likenesses above are heard with it.
+  single lines, whatever their accent, {eer_three:.1%} for three. Last it was taught, with copies of speakers that it
+  had learned, that a copy through this codec is the same speaker; the likenesses above are heard with it.
 - Language model: {minutes:.0f} minutes of two threads on a shared machine, {tokens:.1f} million tokens ({epochs:.1f}
   passes over the corpus), products in bfloat16, begun from the weights of the first `tiny` (76 minutes, 14.8 million
   tokens) with `lm --init`.
