@@ -274,7 +274,8 @@ def say(
                 "vary": vary,
                 "sample_rate_hz": rate,
                 "encoding": audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding.name}"),
-                "pace": pb.PACE_UNPACED,
+                # Somebody may listen to a pipe; a file is served whole, and checked before.
+                "pace": pb.PACE_REALTIME if output == "-" else pb.PACE_UNPACED,
             }
             is_written = text == "-"
             speech = (

@@ -42,7 +42,8 @@ class Spoken:
 async def say(client: Client, voice: str, text: str, file: Path) -> Spoken:
     """One line into a WAV file."""
     began_s = time.perf_counter()
-    speech = client.synthesize(text, voice=voice, pace=pb.PACE_UNPACED)
+    # As a player hears it: first audio is that of a listener, not of a file.
+    speech = client.synthesize(text, voice=voice, pace=pb.PACE_REALTIME)
     first_audio_ms, pieces = 0.0, []
     async for audio in speech:
         first_audio_ms = first_audio_ms or (time.perf_counter() - began_s) * 1e3
