@@ -52,9 +52,8 @@ async def _measure(
         voices = [voice.id for voice in (await client.server_info()).voices]
         # Every line another one: nothing may be answered from a memory of it.
         lines = itertools.cycle((text, voice) for voice in voices for text in LINES)
-        await _say(
-            client, *next(lines), pb.PACE_UNPACED
-        )  # the first call also opens the connection
+        # The first call also opens the connection.
+        await _say(client, *next(lines), pace=pb.PACE_UNPACED)
         rows: list[dict[str, Any]] = []
         for num_streams in STREAMS:
             groups: list[dict[str, Any]] = []
