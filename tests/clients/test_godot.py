@@ -22,7 +22,7 @@ def godot(tmp_path: Path):
             command,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=120,
             env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/games"},
         )
         said = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)

@@ -97,6 +97,8 @@ CallStatus CurlClient::Perform(const char* path, const std::string& body, const 
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                    is_web ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+  // libcurl 7.88 fails a second call on a kept connection of HTTP/2 without TLS ("Error in the HTTP2 framing layer").
+  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, is_web ? 0L : 1L);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Exchange::Body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Exchange::Header);

@@ -16,7 +16,7 @@ func _init():
 	check = arguments[arguments.size() - 2]
 	voice = Voice.new()
 	voice.port = int(arguments[arguments.size() - 1])
-	voice.timeout_s = 40.0
+	voice.timeout_s = 90.0
 	get_root().add_child(voice)
 	for name in ["started", "ended", "failed", "mouth"]:
 		voice.connect(name, self, "_on_" + name)
@@ -37,7 +37,7 @@ func _initialize():
 func _idle(_delta):
 	if check == "stop" and voice._num_received > 6000 and voice.is_speaking():
 		voice.stop()
-	if OS.get_ticks_msec() - started_at > 60000:
+	if OS.get_ticks_msec() - started_at > 100000:
 		_say("never")
 	return false
 

@@ -30,7 +30,7 @@ struct CallOptions {
   double max_silence_s = 0;  // without a byte from the server while one is waited for; 0 is for ever
 };
 
-// One server. Many calls at once, each on its own thread; connections are kept for the next.
+// One server. Many calls at once, each on its own thread; HTTP/1.1 connections are kept for the next.
 class CurlClient {
  public:
   explicit CurlClient(ClientOptions options);
