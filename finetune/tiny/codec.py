@@ -122,7 +122,7 @@ class Segments:
         f0 = np.zeros((BATCH, frames * HOPS_PER_FRAME), np.float32)
         codes: list[NDArray[np.int16]] = []
         for row in range(BATCH):
-            one = self._recorded[rng.integers(len(self._recorded))]
+            one = self._recorded[int(rng.integers(len(self._recorded)))]
             spare = len(one.pcm_N) // SAMPLES_PER_FRAME - frames
             first = int(rng.integers(max(0, spare) + 1))
             pitch = one.f0_T[first * HOPS_PER_FRAME :][: f0.shape[1]]

@@ -67,7 +67,7 @@ class Shard:
 
     def samples(self, utterance: Utterance) -> NDArray[np.float32]:
         """The same in -1..1."""
-        return self.pcm(utterance).astype(np.float32) / 32_768
+        return (self.pcm(utterance) / 32_768).astype(np.float32)
 
     def f0(self, utterance: Utterance) -> NDArray[np.float32]:
         """Hz at the end of every hop, 0 where unvoiced."""

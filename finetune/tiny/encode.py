@@ -147,7 +147,10 @@ def _sources(folder: Path) -> Iterator[Source]:
                 continue
             spoken = [
                 Spoken(
-                    speaker.name, ACCENT_TAGS.get(s.tag, s.tag), s.text, pcm / np.float32(32_768)
+                    speaker.name,
+                    ACCENT_TAGS.get(s.tag, s.tag),
+                    s.text,
+                    (pcm / 32_768).astype(np.float32),
                 )
                 for s, pcm in said
                 if speaker.is_scaling or s.tag in ACCENT_TAGS

@@ -51,9 +51,9 @@ class Speakers:
         return unit(vector + noise.astype(np.float32))
 
 
-def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vector: NDArray[np.floating]) -> NDArray[np.float32]:
     """Its direction."""
-    return vector / np.linalg.norm(vector)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def _named(voice: str) -> NDArray[np.float32]:

@@ -159,10 +159,14 @@ def test_a_stopped_training_goes_on_where_it_was(tiny, examples, tmp_path):
 def close_voices() -> Speakers:
     """Close to each other, as one person's scaled voices are."""
     rng = np.random.default_rng(2)
-    common = rng.standard_normal(128)
-    vectors = {v: unit((common + 0.5 * rng.standard_normal(128)).astype("f4")) for v in VOICES}
+    common = rng.standard_normal(128, np.float32)
+    vectors = {
+        v: unit(common + np.float32(0.5) * rng.standard_normal(128, np.float32)) for v in VOICES
+    }
     heard = {
-        v: np.stack([unit(x + 0.02 * rng.standard_normal(128).astype("f4")) for _ in range(20)])
+        v: np.stack(
+            [unit(x + np.float32(0.02) * rng.standard_normal(128, np.float32)) for _ in range(20)]
+        )
         for v, x in vectors.items()
     }
     return Speakers("test-1", vectors, heard)
