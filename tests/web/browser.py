@@ -43,6 +43,6 @@ async def browser_page(
             page.on("console", listen)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             yield page
-            assert not complaints
+            assert not complaints, complaints
         finally:
             await browser.close()

@@ -15,6 +15,8 @@ from tests.web.browser import browser_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 ENROL_MS = 150_000  # a worker is a fresh Python with torch, of the least priority
+# Once it does: there are pauses in what the microphone hears.
+MOVES = "meter => new Promise(done => setInterval(() => meter.value > -50 && done(), 20))"
 CONTROLS = (
     "button textbox searchbox combobox checkbox radio slider spinbutton tab meter image dialog Date "
     "DisclosureTriangle menuitem link"
@@ -132,9 +134,8 @@ async def test_a_voice_is_enrolled_revised_compared_rolled_back_and_taken_along(
         await page.get_by_role("button", name="New recording…", exact=True).click()
         dialog = page.get_by_role("dialog", name="New recording of Ada Aktorin")
         await dialog.get_by_role("button", name="Record").click()
-        level = dialog.get_by_role("meter")
+        await dialog.get_by_role("meter").evaluate(MOVES)
         await expect(page.locator("#record-time")).to_have_text(re.compile(r"^([4-9]|\d\d)\.\d s$"))
-        assert float(await level.evaluate("meter => meter.value")) > -60
         await dialog.get_by_role("button", name="Stop recording").click()
         await expect(page.locator("#clips li")).to_have_count(1)
         await dialog.get_by_role("button", name="Make the voice").click()
