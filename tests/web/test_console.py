@@ -24,7 +24,7 @@ CONTROLS = (
 
 
 async def open_console(page: Page, url: str) -> None:
-    await page.goto(url + "/")
+    await page.goto(url)
     await expect(page.get_by_role("heading", level=2).first).to_be_visible()
 
 
