@@ -194,8 +194,8 @@ async def test_voices_are_blended_by_sliders_and_npcs_get_them(web, chromium):
         await expect(page.get_by_role("heading", name="Troll Witch")).to_be_visible()
         made = await web.grpc.voices.GetVoice(voice_service_pb2.GetVoiceRequest(id="troll-witch"))
         assert [(p.voice, p.weight) for p in made.voice.parents] == [
-            ("troll", pytest.approx(0.4)),
-            ("witch", pytest.approx(0.6)),
+            ("troll@1", pytest.approx(0.4)),
+            ("witch@1", pytest.approx(0.6)),
         ]
         listed = await web.grpc.voices.ListVoices(voice_service_pb2.ListVoicesRequest())
         assert not [voice.id for voice in listed.voices if voice.id.startswith("audition")]
