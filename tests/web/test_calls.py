@@ -12,14 +12,15 @@ from google.protobuf import descriptor_pool
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 
+from kani_npc.cache import checked
 from kani_npc.client import Client
 from kani_npc.config import ServeSettings
 from kani_npc.errors import SettingsError
 from kani_npc.server import calls, web_calls
 from kani_npc.server.app import SERVICES, listening
 from kani_npc.server.web_frames import message_frame
+from kani_npc.v1 import audio_pb2, voice_service_pb2
 from kani_npc.v1 import speech_service_pb2 as pb
-from kani_npc.v1 import voice_service_pb2
 from tests.support.serving import SYNTHETIC, builtin_voices
 from tests.support.sine import SineSynthesizer
 from tests.web.conftest import CONTENT_TYPE, Answer, Web, parsed
@@ -254,15 +255,16 @@ async def test_a_client_that_leaves_the_queue_is_never_begun(start):
     assert len(web.sine.utterances) == 1
 
 
-async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start):
+async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start, monkeypatch):
+    monkeypatch.setattr(checked, "UNPACED_HELD_S", 2)  # so much is made before any of it leaves
     web = await start()
     frame = message_frame(pb.SynthesizeRequest(text=LONG, pace=pb.PACE_UNPACED).SerializeToString())
     _, writer = await raw(web, "/kani_npc.v1." + SAY, frame, receive_buffer=4096)
     await until(lambda: web.sine.active == 1)
     await until(lambda: web.sine.frames_made > 10)
     await asyncio.sleep(0.3)
-    # The kernel's buffer of 128 KiB, and as much that waits in ours: 6 s of 40 s.
-    assert web.sine.frames_made * 0.08 < 8.0
+    # The kernel's buffer of 128 KiB, as much that waits in ours, and what was held: 8 s of 40 s.
+    assert web.sine.frames_made * 0.08 < 10.0
     assert (await web.call(SAY, UNPACED)).code == 0
     writer.close()
     await until(lambda: web.sine.active == 0)
@@ -271,14 +273,23 @@ async def test_a_client_that_never_reads_is_bounded_and_harms_nobody(start):
 async def test_a_client_that_never_reads_is_given_up_in_the_end(start, monkeypatch):
     monkeypatch.setattr(calls, "MAX_STALL_S", 0.3)
     monkeypatch.setattr(web_calls, "FAREWELL_S", 0.3)
+    monkeypatch.setattr(checked, "UNPACED_HELD_S", 2)
     web = await start()
-    frame = message_frame(pb.SynthesizeRequest(text=LONG, pace=pb.PACE_UNPACED).SerializeToString())
+    # Bytes enough that what is held before the first of them leaves fills every buffer on the way.
+    audio = {"encoding": audio_pb2.AUDIO_ENCODING_FLOAT32, "sample_rate_hz": 48_000}
+    request = pb.SynthesizeRequest(text=LONG, pace=pb.PACE_UNPACED, audio=audio)
+    frame = message_frame(request.SerializeToString())
     reader, writer = await raw(web, "/kani_npc.v1." + SAY, frame, receive_buffer=4096)
     await until(lambda: web.sine.active == 1)
     await until(lambda: web.sine.active == 0)
     await asyncio.sleep(1.0)  # well after the farewell
-    # What the kernel had, and no end: nothing more is kept for who may never come.
-    assert b"grpc-status" not in await asyncio.wait_for(reader.read(), 5)
+    # What the kernel had, and then no end or, where that still found room, the reason: nothing more is kept for who may
+    # never come.
+    came = await asyncio.wait_for(reader.read(), 5)
+    assert b"grpc-status" not in came or b"LISTENER_STALLED" in base64.b64decode(
+        came.partition(b"grpc-status-details-bin:")[2].partition(b"\r\n")[0].strip() + b"=="
+    )
+    assert len(came) < 4 * 48_000 * 20  # half of the line
     writer.close()
 
 

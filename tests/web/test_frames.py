@@ -5,7 +5,7 @@ import math
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kani_npc.server.errors import MalformedRequest
@@ -19,11 +19,13 @@ from kani_npc.server.web_frames import (
 from tests.web.conftest import parsed
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_a_message_is_read_as_it_was_framed(message):
     assert message_in(message_frame(message)) == message
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_one_message_or_are_refused(body):
     with suppress(MalformedRequest):
