@@ -232,7 +232,9 @@ class _Writer:
                 self._response = web.StreamResponse()
                 self._response.headers.extend(self._headers)
                 await self._response.prepare(self._request)
-            await self._response.write(message_frame(message))
+            # Shielded: a call that waits for a full socket may be given up, by its deadline say, but what aiohttp waits
+            # with must not be cancelled, or every later wait on this connection, for the trailers, counts as cancelled.
+            await asyncio.shield(self._response.write(message_frame(message)))
         except ConnectionError:
             # As over gRPC: whoever speaks to nobody is cancelled, and nothing has gone wrong.
             raise asyncio.CancelledError from None
