@@ -55,6 +55,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.protoc_gen_kani.generate --check
 	$(BIN)/python -m tools.generate_web --check
 	$(BIN)/python tools/unity_meta.py --check
+	$(BIN)/python -m benchmarks.readme --check
 	@if command -v npx >/dev/null; then echo "buf lint"; npx --yes --quiet $(BUF) lint proto; \
 	else echo "buf lint: skipped, node is not installed"; fi
 	$(BIN)/python tools/check_licences.py

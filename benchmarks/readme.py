@@ -38,27 +38,30 @@ def figures(results: Path) -> str:
     return "\n".join(_sections({name: _newest(results, name) for name in _NAMES}))
 
 
-_NAMES = ("all", "frames", "codec-step", "soak")
+_NAMES = ("speech", "load", "decode", "codec-step", "soak")
 
 
 def _newest(results: Path, name: str) -> dict[str, Any] | None:
-    """The last result of that name. Names begin with a date, so their order is that of time."""
-    paths = sorted(results.glob(f"????-??-??-{name}.json"))
+    """The last result of that name, or of all of them. Names begin with a date, so their order is that of time."""
+    paths = sorted(results.glob(f"????-??-??-{name}.json")) or sorted(
+        results.glob("????-??-??-all.json")
+    )
     return json.loads(paths[-1].read_text(encoding="utf-8")) if paths else None
 
 
 def _sections(found: dict[str, dict[str, Any] | None]) -> Iterator[str]:
-    if result := found["all"]:
-        yield from _conditions(result)
-        if "speech" in result:
-            yield from _speech(result["speech"])
-        if "load_test" in result:
-            yield from _load(result["load_test"])
-        if "decode" in result:
-            yield from _decode(result["decode"])
-    if result := found["codec-step"]:
+    for name, key, section in (
+        ("speech", "speech", _speech),
+        ("load", "load_test", _load),
+        ("decode", "decode", _decode),
+    ):
+        result = found[name]
+        if result and key in result:
+            yield from _conditions(result)
+            yield from section(result[key])
+    if (result := found["codec-step"]) and "codec_step" in result:
         yield from _codec(result["codec_step"])
-    if result := found["soak"]:
+    if (result := found["soak"]) and "soak" in result:
         yield from _soak(result)
 
 
@@ -66,7 +69,7 @@ def _conditions(result: dict[str, Any]) -> Iterator[str]:
     machine, calibration = result["machine"], result["calibration"]
     reads = sorted(calibration[when]["memory_read_gb_s"] for when in ("before", "after"))
     yield (
-        f"{machine['cores']} cores of {machine['cpu']}, torch {machine['torch']}, {result['date'][:10]}; load "
+        f"On {machine['cores']} cores of {machine['cpu']}, torch {machine['torch']}, {result['date'][:10]}; load "
         f"{result['load']['before']} before and {result['load']['after']} after, memory read at {reads[0]:.0f} to "
         f"{reads[1]:.0f} GB/s. Take ratios from these rather than digits: others use this machine too. No GPU "
         "was at hand."

@@ -302,13 +302,8 @@ async def test_a_client_that_never_reads_is_given_up_in_the_end(start, monkeypat
     await until(lambda: web.sine.active == 1)
     await until(lambda: web.sine.active == 0)
     await asyncio.sleep(1.0)  # well after the farewell
-    # What the kernel had, and then no end or, where that still found room, the reason: nothing more is kept for who may
-    # never come.
-    came = await asyncio.wait_for(reader.read(), 5)
-    assert b"grpc-status" not in came or b"LISTENER_STALLED" in base64.b64decode(
-        came.partition(b"grpc-status-details-bin:")[2].partition(b"\r\n")[0].strip() + b"=="
-    )
-    assert len(came) < 4 * 48_000 * 20  # half of the line
+    # What the kernel had, and no end: nothing more is kept for who may never come.
+    assert b"grpc-status" not in await asyncio.wait_for(reader.read(), 5)
     writer.close()
 
 
