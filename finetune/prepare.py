@@ -12,6 +12,7 @@ each; the encoder hears every take alone, since padding changes the codes of a c
 
 import csv
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -31,6 +32,7 @@ from kani_npc import models
 from kani_npc.codec.load import read_config
 from kani_npc.config import single_thread_environment
 from kani_npc.errors import InvalidUtterance
+from kani_npc.speaker.enrollment import unit
 from kani_npc.text.clean import clean
 
 PART = 64
@@ -384,17 +386,18 @@ def _group_means(
     """One vector of unit length for each speaker."""
     means: dict[str, np.ndarray] = {}
     for speaker in set(speakers):
-        mean = np.mean([e for s, e in zip(speakers, embeddings, strict=True) if s == speaker], 0)
-        means[speaker] = (mean / np.linalg.norm(mean)).astype(np.float32)
+        own = [e for s, e in zip(speakers, embeddings, strict=True) if s == speaker]
+        means[speaker] = unit(np.mean(own, 0))
     return means
 
 
 def _write_rejected(out: Path, rejected: Sequence[dict[str, str]]) -> None:
-    lines = ["path,reason,detail,what"]
+    text = io.StringIO()
+    table = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+    table.writerow(("path", "reason", "detail", "what"))
     for one in sorted(rejected, key=lambda one: one["path"]):
-        values = (one["path"], one["reason"], one["detail"], REASONS[one["reason"]])
-        lines.append(",".join('"' + value.replace('"', '""') + '"' for value in values))
-    _write(out / "rejected.csv", lambda f: f.write(("\n".join(lines) + "\n").encode()))
+        table.writerow((one["path"], one["reason"], one["detail"], REASONS[one["reason"]]))
+    _write(out / "rejected.csv", lambda file: file.write(text.getvalue().encode()))
 
 
 def _report(

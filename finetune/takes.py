@@ -14,6 +14,13 @@ import pyloudnorm
 import soundfile
 import soxr
 
+from kani_npc.speaker.recording import (
+    FRAME_S,
+    FULL_SCALE,
+    MAX_CLIPPED_SHARE,
+    SILENCE_DBFS,
+    levels_dbfs,
+)
 from kani_npc.speech import FloatArray
 
 LOUDNESS_LUFS = -23.0  # EBU R 128; about -20 dBFS of speech
@@ -21,10 +28,7 @@ PEAK = 0.95
 LEAD_IN_S, TAIL_S = 0.04, 0.1
 MIN_S, MAX_S = 0.3, 40.0  # of speech; the published model was trained up to 40 s
 MAX_FILE_S = 120.0
-MAX_CLIPPED_SHARE = 0.005
 LEAST_SNR_DB = 12.0
-SILENCE_DBFS = -55.0
-_FRAME_S = 0.02
 
 
 class Rejected(Exception):
@@ -80,7 +84,7 @@ def read(path: Path, sample_rate_hz: int, samples_per_frame: int, *, max_s: floa
         raise Rejected("unreadable")
     if not np.isfinite(samples).all():
         raise Rejected("non_finite")
-    clipped_share = float((np.abs(samples) >= 0.999).mean())
+    clipped_share = float((np.abs(samples) >= FULL_SCALE).mean())
     if clipped_share > MAX_CLIPPED_SHARE:
         raise Rejected("clipping", f"{clipped_share:.1%}")
     mono = soxr.resample(samples.mean(axis=1), rate, sample_rate_hz)
@@ -110,11 +114,9 @@ def read(path: Path, sample_rate_hz: int, samples_per_frame: int, *, max_s: floa
 
 def _speech(samples: FloatArray, rate: int) -> tuple[int, int, float]:
     """Where speech begins and ends, and how far its loud parts are above its quiet ones, in dB."""
-    length = round(_FRAME_S * rate)
-    frames = samples[: len(samples) // length * length].reshape(-1, length)
-    if len(frames) == 0:
+    length, levels = round(FRAME_S * rate), levels_dbfs(samples, rate)
+    if len(levels) == 0:
         raise Rejected("too_short")
-    levels = 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
     loud, floor = float(np.quantile(levels, 0.95)), float(np.quantile(levels, 0.05))
     if loud < SILENCE_DBFS:
         raise Rejected("silence")

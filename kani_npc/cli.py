@@ -20,12 +20,12 @@ import typer
 
 from kani_npc import __version__, commands, models
 from kani_npc.commands import (
-    ASKED_WRONGLY,
     NAME,
     EncoderOption,
     ProjectOption,
     StoreOption,
     fail,
+    fail_answered,
     speaking_at,
 )
 from kani_npc.config import calm_libraries, serve_settings
@@ -286,9 +286,7 @@ def say(
     try:
         asyncio.run(speak())
     except ServiceError as error:
-        asked_wrongly = error.status in ASKED_WRONGLY
-        where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
-        fail(where + str(error), 2 if asked_wrongly else 1)
+        fail_answered(error, server)
 
 
 async def _written() -> AsyncIterator[str]:
@@ -380,8 +378,7 @@ def prewarm(
     try:
         num_failed = asyncio.run(make())
     except ServiceError as error:
-        where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
-        fail(where + str(error), 2 if error.status in ASKED_WRONGLY else 1)
+        fail_answered(error, server)
     else:
         if num_failed:
             fail(f"{num_failed} of {len(rows)} lines are not kept", 1)

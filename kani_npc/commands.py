@@ -30,7 +30,7 @@ from kani_npc.config import ServeSettings, serve_settings
 from kani_npc.errors import SettingsError
 
 if TYPE_CHECKING:
-    from kani_npc.client import Client
+    from kani_npc.client import Client, ServiceError
 
 NAME = "kani-npc"
 ASKED_WRONGLY = ("INVALID_ARGUMENT", "NOT_FOUND")
@@ -42,6 +42,12 @@ def fail(message: str, code: int) -> None:
     """One line on stderr, and the end."""
     print(f"{NAME}: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def fail_answered(error: "ServiceError", server: str | None) -> None:
+    """Ends the process with what the service answered instead; `server` is named where it is not to be reached."""
+    where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
+    fail(where + str(error), 2 if error.status in ASKED_WRONGLY else 1)
 
 
 @asynccontextmanager
@@ -175,8 +181,7 @@ def _command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
             try:
                 asyncio.run(ask())
             except ServiceError as error:
-                where = f"{server}: " if server and error.status == "UNAVAILABLE" else ""
-                fail(where + str(error), 2 if error.status in ASKED_WRONGLY else 1)
+                fail_answered(error, server)
 
         own = list(inspect.signature(work).parameters.values())[1:]
         shared: Mapping[str, tuple[Any, Any]] = {

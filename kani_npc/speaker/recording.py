@@ -92,7 +92,7 @@ def read(data: bytes, sample_rate_hz: int, *, field: str) -> Recording:
         _truncated(field)
 
     samples = np.concatenate(pieces)
-    levels = _levels(samples, sample_rate_hz)
+    levels = levels_dbfs(samples, sample_rate_hz)
     loud = float(np.quantile(levels, 0.95)) if len(levels) else -math.inf
     if loud < SILENCE_DBFS:
         raise BadAudio(
@@ -222,7 +222,7 @@ def _truncated(field: str) -> NoReturn:
     )
 
 
-def _levels(samples: FloatArray, sample_rate_hz: int) -> FloatArray:
+def levels_dbfs(samples: FloatArray, sample_rate_hz: int) -> FloatArray:
     """dBFS of each whole frame of 20 ms."""
     length = round(FRAME_S * sample_rate_hz)
     frames = samples[: len(samples) // length * length].reshape(-1, length)
