@@ -1,4 +1,4 @@
-// say "Halt! Who goes there?" halt.wav [http://host:8080] [npc]: a line into a WAV file, over the web port.
+// say "Halt! Who goes there?" halt.wav [http://host:8051] [npc]: a line into a WAV file, over the web port.
 #include <atomic>
 #include <cstdio>
 #include <string>
@@ -35,7 +35,7 @@ bool WriteWav(const char* path, const std::vector<std::int16_t>& samples, std::u
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "say TEXT FILE.wav [http://host:8080] [npc]\n");
+    std::fprintf(stderr, "say TEXT FILE.wav [http://host:8051] [npc]\n");
     return 2;
   }
   kani::ClientOptions options;

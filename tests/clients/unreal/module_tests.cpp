@@ -92,7 +92,7 @@ CHECK_NAMED(ACharacterSpeaksToTheEnd) {
   kani::SynthesizeRequest request;
   const std::string body(reinterpret_cast<const char*>(Last().Content.GetData()), static_cast<std::size_t>(Last().Content.Num()));
   REQUIRE(kani::Parse(body.substr(5), &request) && request.text == "Halt, café!" && request.npc == "guard" && request.visemes);
-  REQUIRE(std::string(TCHAR_TO_UTF8(*Last().Url)) == "http://127.0.0.1:8080/kani_npc.v1.SpeechService/Synthesize");
+  REQUIRE(std::string(TCHAR_TO_UTF8(*Last().Url)) == "http://127.0.0.1:8051/kani_npc.v1.SpeechService/Synthesize");
   std::thread http([] { Send(Begin()); });
   http.join();
   guard.Tick();

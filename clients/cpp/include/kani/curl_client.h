@@ -19,7 +19,7 @@ enum class Wire {
 };
 
 struct ClientOptions {
-  std::string address = "http://127.0.0.1:8080";
+  std::string address = "http://127.0.0.1:8051";
   Wire wire = Wire::kGrpcWeb;
   std::string project;  // whose NPCs and voices are meant; empty is the server's default
   std::string token;    // goes as `authorization: Bearer ...`

@@ -26,7 +26,7 @@ const PIECE = 512 # samples that are given to it at once
 
 # The server's web port.
 export var host = "127.0.0.1"
-export var port = 8080
+export var port = 8051
 export var use_tls = false
 # Whose NPCs are meant; empty is the server's default project.
 export var project = ""

@@ -34,7 +34,7 @@ namespace KaniNpc
         private readonly Uri _address;
         private readonly List<KeyValuePair<string, string>> _metadata = new List<KeyValuePair<string, string>>();
 
-        /// <summary>`address` is that of the server's web port: http://127.0.0.1:8080, or https:// of a proxy before it.</summary>
+        /// <summary>`address` is that of the server's web port: http://127.0.0.1:8051, or https:// of a proxy before it.</summary>
         public GrpcWebClient(string address)
         {
             _address = new Uri(address);

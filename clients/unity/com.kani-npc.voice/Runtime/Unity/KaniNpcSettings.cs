@@ -9,7 +9,7 @@ namespace KaniNpc.Unity
     public sealed class KaniNpcSettings : ScriptableObject
     {
         [SerializeField, Tooltip("The server's web port.")]
-        private string address = "http://127.0.0.1:8080";
+        private string address = "http://127.0.0.1:8051";
 
         [SerializeField, Tooltip("Whose NPCs and voices are meant; empty is the server's default project.")]
         private string project = "";

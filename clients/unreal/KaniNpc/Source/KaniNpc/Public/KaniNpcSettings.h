@@ -14,7 +14,7 @@ class KANINPC_API UKaniNpcSettings : public UDeveloperSettings
 public:
 	/** The server's web port. */
 	UPROPERTY(Config, EditAnywhere, Category = "Server")
-	FString Address = TEXT("http://127.0.0.1:8080");
+	FString Address = TEXT("http://127.0.0.1:8051");
 
 	/** Whose NPCs and voices are meant; empty is the server's default project. */
 	UPROPERTY(Config, EditAnywhere, Category = "Server")
