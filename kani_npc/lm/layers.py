@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,12 +17,14 @@ class Direct(nn.Module):
         return self.forward(*args)
 
 
-class Linear(Direct):
-    """Without bias: nothing in this model has one."""
+class Linear(Direct, nn.Linear):
+    """Without bias: nothing in this model has one. One of torch's own, so that tools for adapters know it."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        super().__init__(in_features, out_features, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Nothing is drawn here: the model draws its weights, or a checkpoint fills them in."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight)
