@@ -12,7 +12,10 @@ Knows the wire and nothing else of kani-npc: it runs where no torch is.
 """
 
 import asyncio
+import math
+import random
 import struct
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -22,7 +25,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +54,9 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the server says what is too large
 )
 _PROJECT_KEY = "kani-project"
+# Nothing was heard of such a line: the server was not there, or had no room.
+_MAY_RETRY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_FIRST_WAIT_S, _MAX_WAIT_S = 0.25, 8.0
 _REQUEST_BYTES = 60 * 1024  # a server takes 64 KiB
 _SAMPLE_BYTES: Mapping[int, int] = {
     audio_pb2.AUDIO_ENCODING_LINEAR16: 2,
@@ -89,6 +95,48 @@ class ServiceError(Exception):
         self.field = field
         self.retry_after_s = retry_after_s
         self.metadata = dict(metadata or {})
+
+
+class _PatientCall:
+    """A call that is made anew where the server was not there or had no room, for as long as nothing of it was heard:
+    what has begun is never begun again. The waits are those of the engines' clients: twice as long each time, of which
+    a random half is left out, and never less than the server asks for."""
+
+    def __init__(
+        self, begin: Callable[[float | None], Any], timeout_s: float | None, tries: int
+    ) -> None:
+        """`begin` makes the call, with the time that is left of `timeout_s`."""
+        self._begin = begin
+        self._end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        self._tries = tries
+        self._call = begin(timeout_s)
+        self._cancelled = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncGenerator[Any]:
+        is_begun, wait_s = False, _FIRST_WAIT_S
+        for tries_left in reversed(range(self._tries)):
+            try:
+                async for response in self._call:
+                    is_begun = True
+                    yield response
+                return
+            except grpc.aio.AioRpcError as error:
+                pause_s = wait_s * random.uniform(0.5, 1.0)
+                pause_s = max(pause_s, _service_error(error).retry_after_s or 0.0)
+                may_retry = tries_left and error.code() in _MAY_RETRY and not is_begun
+                if not may_retry or time.monotonic() + pause_s >= self._end_s:
+                    raise
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cancelled.wait(), pause_s)
+            if self._cancelled.is_set():
+                raise asyncio.CancelledError
+            wait_s = min(2 * wait_s, _MAX_WAIT_S)
+            left_s = self._end_s - time.monotonic()
+            self._call = self._begin(None if left_s == math.inf else max(0.0, left_s))
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        self._call.cancel()
 
 
 class Speech:
@@ -267,13 +315,19 @@ class Client:
     """One connection; many lines at once. `timeout_s` is the deadline of each call, none for None; `project` is where
     names are looked up, the server's `default` if it is empty.
 
+    `tries` is how often a line of `synthesize` is asked for in all, where the server is not there or has no room, for
+    as long as nothing of it was heard; `timeout_s` bounds all of them together. 4 is what the engines' clients do.
+
     `voices`, `npcs`, `accents` and `lexicons` have the methods of their services.
     """
 
-    def __init__(self, address: str, *, timeout_s: float | None = None, project: str = "") -> None:
+    def __init__(
+        self, address: str, *, timeout_s: float | None = None, project: str = "", tries: int = 1
+    ) -> None:
         metadata = ((_PROJECT_KEY, project),) if project else ()
         self.address = address
         self._options: dict[str, Any] = {"timeout": timeout_s, "metadata": metadata}
+        self._tries = tries
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = rpc.SpeechServiceStub(self._channel)
         self._unary = Methods(self._stub, self._options)
@@ -299,7 +353,12 @@ class Client:
 
     def synthesize(self, text: str, **options: Any) -> Speech:
         """Says a line. What is left out is the server's choice; options are those of `line`."""
-        return Speech(self._stub.Synthesize(line(text, **options), **self._options))
+        request, timeout_s = line(text, **options), self._options["timeout"]
+
+        def begin(left_s: float | None) -> Any:
+            return self._stub.Synthesize(request, **{**self._options, "timeout": left_s})
+
+        return Speech(_PatientCall(begin, timeout_s, self._tries))
 
     def stream(self, text: AsyncIterable[str] | None = None, **options: Any) -> WrittenSpeech:
         """Says a line while it is being written, say by a language model. Options are those of `line`."""

@@ -3,12 +3,16 @@
 import asyncio
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import grpc
 import numpy as np
 import pytest
 import soundfile
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from kani_npc.client import Client, ServiceError, Speech
 from kani_npc.v1 import audio_pb2
@@ -126,6 +130,75 @@ async def test_nobody_there_is_unavailable():
             with pytest.raises(ServiceError) as caught:
                 await call
             assert caught.value.status == "UNAVAILABLE" and str(caught.value)
+
+
+@asynccontextmanager
+async def crowded(times: int, code: grpc.StatusCode, *, after: int = 0, **how):
+    """A client of a server that has no room for the first `times` calls, found after `after` events, then a line."""
+
+    class Crowded(rpc.SpeechServiceServicer):
+        calls: ClassVar[list[float]] = []
+
+        async def Synthesize(self, request, context):
+            self.calls.append(time.monotonic())
+            events = header(), audio(0, 10), end(10)
+            for event in events[:after]:
+                yield event
+            if len(self.calls) <= times:
+                status = status_pb2.Status(code=code.value[0], message="no room")
+                delay = error_details_pb2.RetryInfo(retry_delay={"nanos": 600_000_000})
+                status.details.add().Pack(delay)
+                await context.abort_with_status(rpc_status.to_status(status))
+            for event in events[after:]:
+                yield event
+
+    server = grpc.aio.server()
+    rpc.add_SpeechServiceServicer_to_server(Crowded(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with Client(f"127.0.0.1:{port}", **how) as client:
+        yield client, Crowded.calls
+    await server.stop(None)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+async def test_a_line_that_found_no_room_is_asked_for_again_when_the_server_says(code):
+    async with crowded(2, code, tries=3) as (client, calls):
+        assert await heard(client.synthesize("Halt!")) == 10
+    waits = np.diff(calls)
+    assert len(waits) == 2 and (waits >= 0.6).all()
+
+
+async def test_tries_come_to_an_end_and_other_errors_are_not_tried_again():
+    no_room, wrong = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.NOT_FOUND
+    for code, tries, expected in ((no_room, 1, 1), (no_room, 2, 2), (wrong, 4, 1)):
+        async with crowded(9, code, tries=tries) as (client, calls):
+            with pytest.raises(ServiceError) as caught:
+                await heard(client.synthesize("Halt!"))
+        assert (caught.value.status, len(calls)) == (code.name, expected)
+
+
+async def test_a_line_that_was_heard_is_never_begun_again():
+    async with crowded(9, grpc.StatusCode.UNAVAILABLE, after=2, tries=4) as (client, calls):
+        with pytest.raises(ServiceError):
+            await heard(client.synthesize("Halt!"))
+    assert len(calls) == 1
+
+
+async def test_a_wait_that_is_longer_than_the_deadline_is_not_begun():
+    no_room = grpc.StatusCode.RESOURCE_EXHAUSTED
+    async with crowded(9, no_room, tries=4, timeout_s=0.5) as (client, calls):
+        with pytest.raises(ServiceError) as caught:
+            await heard(client.synthesize("Halt!"))
+    assert (caught.value.status, len(calls)) == ("RESOURCE_EXHAUSTED", 1)
+
+
+async def test_an_interrupted_wait_ends_quietly():
+    async with crowded(9, grpc.StatusCode.UNAVAILABLE, tries=4) as (client, calls):
+        speech = client.synthesize("Halt!")
+        asyncio.get_running_loop().call_later(0.3, speech.interrupt)
+        assert await heard(speech) == 0
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(
