@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 
 from kani_npc.errors import ModelError
 from kani_npc.lm import Lfm2, pack
-from kani_npc.lm.packed import Int4Linear, Int8Linear, can_pack
+from kani_npc.lm.packed import Int4Linear, Int8Linear, PortableInt8Linear, can_pack
 from tests.lm.models import TINY, tiny_lm
 from tests.lm.test_state import Stream, prompt_of, speaker_of, step
+
+NEEDS_VNNI = pytest.mark.skipif(not Int8Linear.is_fast_here(), reason="needs a CPU with VNNI")
+INT8 = pytest.param(Int8Linear, marks=NEEDS_VNNI)
+KINDS = (INT8, PortableInt8Linear, Int4Linear)
 
 
 def model(ff_size: int = 64) -> Lfm2:
@@ -22,28 +26,77 @@ def relative_error(got: torch.Tensor, expected: torch.Tensor) -> float:
     return float((got - expected).norm() / expected.norm())
 
 
-@pytest.mark.parametrize(("kind", "limit"), [(Int8Linear, 0.01), (Int4Linear, 0.1)])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(48, 32), (4033 // 16 * 16, 256), (64, 4608)])
-def test_a_packed_matrix_multiplies_as_the_matrix_does(kind, limit, shape):
+def test_a_packed_matrix_multiplies_as_the_matrix_does(kind, shape):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     x = torch.randn(2, 3, shape[1], generator=torch.Generator().manual_seed(1))
     got = kind(weight)(x)
     assert got.dtype == torch.float32 and got.shape == (2, 3, shape[0])
-    assert relative_error(got, x @ weight.T) < limit
+    assert relative_error(got, x @ weight.T) < (0.1 if kind is Int4Linear else 0.01)
 
 
-@pytest.mark.parametrize("kind", [Int8Linear, Int4Linear])
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("kind", [INT8])
+def test_inputs_of_8_bit_weights_keep_their_small_values_beside_a_large_one(kind):
+    draw = torch.Generator().manual_seed(0)
+    weight = torch.randint(-127, 128, (48, 256), generator=draw) / 127
+    weight[:, 0] = 1.0  # every row's peak: nothing is lost of the weights
+    x = torch.randn(5, 256, generator=draw) * torch.logspace(-20, 20, 5)[:, None]
+    x[:, 7] *= 50
+    errors = (kind(weight)(x) - x @ weight.T).norm(dim=1) / (x @ weight.T).norm(dim=1)
+    assert errors.max() < 2e-3
+    assert not kind(weight)(torch.zeros(1, 256)).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_none_and_in_its_row(kind, bad):
+    x = torch.ones(3, 64)
+    x[1, 5] = bad
+    finite = kind(torch.ones(32, 64))(x).isfinite()
+    assert finite[[0, 2]].all() and not finite[1].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(96, 64), (1024, 1536), (4033 // 16 * 16, 256)])
+@pytest.mark.parametrize("threads", [1, 2])
+@settings(max_examples=8, deadline=None)
 @given(rows=st.integers(1, 33), order=st.randoms(use_true_random=False))
-def test_a_row_is_the_same_to_the_bit_in_any_company_and_place(kind, rows, order):
-    generator = torch.Generator().manual_seed(rows)
-    linear = kind(torch.randn(96, 64, generator=generator))
-    x = torch.randn(rows, 64, generator=generator)
-    places = list(range(rows))
-    order.shuffle(places)
-    together = linear(x[places])
-    for place, row in zip(together, places, strict=True):
-        assert torch.equal(place, linear(x[row : row + 1])[0])
+def test_a_row_is_the_same_to_the_bit_in_any_company_and_place(kind, shape, threads, rows, order):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        generator = torch.Generator().manual_seed(rows)
+        linear = kind(torch.randn(shape, generator=generator))
+        x = torch.randn(rows, shape[1], generator=generator)
+        places = list(range(rows))
+        order.shuffle(places)
+        together = linear(x[places])
+        for place, row in zip(together, places, strict=True):
+            assert torch.equal(place, linear(x[row : row + 1])[0])
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("fast", [pytest.param(True, marks=NEEDS_VNNI), False])
+def test_where_the_fast_product_is_not_to_be_had_another_takes_its_place(fast, monkeypatch):
+    monkeypatch.setattr(Int8Linear, "is_fast_here", staticmethod(lambda: fast))
+    lm = pack(model(), "int8")
+    kinds = {type(m) for layer in lm.layers for m in layer.modules() if "Int8" in type(m).__name__}
+    kinds |= {type(head) for head in lm.heads or ()}
+    assert kinds == {Int8Linear if fast else PortableInt8Linear}
+
+
+def test_a_product_that_saturates_or_is_missing_is_noticed(monkeypatch):
+    def saturated(*arguments, **_):
+        return torch.full((6, 16), -32768.0)
+
+    for broken in (saturated, lambda *_: (_ for _ in ()).throw(RuntimeError("no kernel"))):
+        monkeypatch.setattr(torch.ops.onednn, "qlinear_pointwise", broken)
+        Int8Linear.is_fast_here.cache_clear()
+        assert not Int8Linear.is_fast_here()
+    monkeypatch.undo()
+    Int8Linear.is_fast_here.cache_clear()
 
 
 @pytest.mark.parametrize(("weights", "least"), [("int8", 0.999), ("int4", 0.94)])
