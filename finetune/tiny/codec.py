@@ -34,6 +34,7 @@ from finetune.tiny.teachers import SAMPLES_PER_FRAME
 from kani_npc.codec.source_filter import (
     ENCODER_FILE,
     HOPS_PER_FRAME,
+    Pitch,
     SourceFilterCodec,
     SourceFilterConfig,
     SynthesisState,
@@ -49,8 +50,8 @@ LOG_EVERY = 50
 _WARM_UP_STEPS = 100
 _PEAK_RATE = {"joint": 8e-4, "decoder": 5e-4}
 _LAST_RATE = {"joint": 0.08, "decoder": 0.02}  # of the peak
-_RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64))  # window, hop
-_RESOLUTIONS_PER_STEP = 2
+RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64))  # window, hop
+RESOLUTIONS_PER_STEP = 2
 # The decoder alone hears so many times as much of the voices whose copies were understood worst, beside their teachers.
 _TIMES = {"mira": 2, "tobin": 3, "greta": 4, "finn": 2}
 _TIMES_CROWD = 2
@@ -181,7 +182,7 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(
             self._weights, betas=(0.8, 0.99), weight_decay=0.01, fused=True
         )
-        self._losses = {window: SpectralLoss(window, hop) for window, hop in _RESOLUTIONS}
+        self._losses = {window: SpectralLoss(window, hop) for window, hop in RESOLUTIONS}
 
     def resume(self) -> None:
         if not self.checkpoint.exists():
@@ -219,38 +220,49 @@ class Trainer:
         return _PEAK_RATE[self.stage] * min(1.0, (self.step + 1) / _WARM_UP_STEPS) * float(decay)
 
     def _forward(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        codec, rows = self.codec, len(batch.samples_BN)
+        codec = self.codec
         if batch.codes_BKF is None:
             with torch.autocast("cpu", torch.bfloat16):
                 latents_BFZ = codec.encoder_weights(batch.samples_BN)
             quantised_BFZ = codec.quantiser.quantize(latents_BFZ.float().mT).mT
         else:
             quantised_BFZ = codec.latents(batch.codes_BKF)
-        pitch = codec.decoder.pitch(quantised_BFZ, Tails())
-        with torch.autocast("cpu", torch.bfloat16):
-            harmonic_BTG, noise_BTG = codec.decoder.envelope(quantised_BFZ, Tails())
-        state = SynthesisState.zeros(rows)
-        state.sample_BN += torch.from_numpy(rng.integers(1 << 30, size=(rows, 1)))
-        made_BN = codec.decoder.synthesis(
-            harmonic_BTG.float(), noise_BTG.float(), batch.f0_BT.double(), state
-        )
+        made_BN, pitch = reconstruct(codec, quantised_BFZ, batch.f0_BT, rng)
 
-        resolutions = rng.choice(len(_RESOLUTIONS), _RESOLUTIONS_PER_STEP, replace=False)
-        windows = [_RESOLUTIONS[i][0] for i in resolutions]
+        resolutions = rng.choice(len(RESOLUTIONS), RESOLUTIONS_PER_STEP, replace=False)
+        windows = [RESOLUTIONS[i][0] for i in resolutions]
         spectral = torch.stack([self._losses[w](made_BN, batch.samples_BN) for w in windows]).mean()
-        voiced_BT = (batch.f0_BT > 0).float()
-        octaves_BT = torch.log2(batch.f0_BT.clamp_min(50.0) / 100)
-        pitch_error = (
-            (pitch.octaves_BT - octaves_BT).abs() * voiced_BT
-        ).sum() / voiced_BT.sum().clamp_min(1)
-        voicing_error = functional.binary_cross_entropy_with_logits(pitch.voicing_BT, voiced_BT)
-        agreement = ((pitch.voicing_BT > 0) == (voiced_BT > 0)).float().mean()
-        figures = {
-            "stft": spectral.item(),
-            "f0_semitones": 12 * pitch_error.item(),
-            "voicing_accuracy": agreement.item(),
-        }
-        return spectral + 3 * pitch_error + 0.5 * voicing_error, figures
+        source, figures = source_loss(pitch, batch.f0_BT)
+        return spectral + source, {"stft": spectral.item(), **figures}
+
+
+def reconstruct(
+    codec: SourceFilterCodec, quantised_BFZ: Tensor, f0_BT: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Pitch]:
+    """Sound [B, N] with the true pitch as its source, from latents [B, F, Z]; and the pitch that they say."""
+    rows = len(quantised_BFZ)
+    pitch = codec.decoder.pitch(quantised_BFZ, Tails())
+    with torch.autocast("cpu", torch.bfloat16):
+        harmonic_BTG, noise_BTG = codec.decoder.envelope(quantised_BFZ, Tails())
+    state = SynthesisState.zeros(rows)
+    state.sample_BN += torch.from_numpy(rng.integers(1 << 30, size=(rows, 1)))
+    made_BN = codec.decoder.synthesis(
+        harmonic_BTG.float(), noise_BTG.float(), f0_BT.double(), state
+    )
+    return made_BN, pitch
+
+
+def source_loss(pitch: Pitch, f0_BT: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Of pitch and voicing, which no spectral loss reaches, against the true pitch in Hz, 0 where unvoiced."""
+    voiced_BT = (f0_BT > 0).float()
+    octaves_BT = torch.log2(f0_BT.clamp_min(50.0) / 100)
+    pitch_error = (
+        (pitch.octaves_BT - octaves_BT).abs() * voiced_BT
+    ).sum() / voiced_BT.sum().clamp_min(1)
+    voicing_error = functional.binary_cross_entropy_with_logits(pitch.voicing_BT, voiced_BT)
+    agreement = ((pitch.voicing_BT > 0) == (voiced_BT > 0)).float().mean()
+    figures = {"f0_semitones": 12 * pitch_error.item(), "voicing_accuracy": agreement.item()}
+    return 3 * pitch_error + 0.5 * voicing_error, figures
 
 
 class SpectralLoss:

@@ -492,13 +492,15 @@ def _hash_uniform(position: Tensor) -> Tensor:
     return (x ^ (x >> 16)).float() / 2**32
 
 
-def mel_filters(sample_rate_hz: int, window: int, bands: int) -> Tensor:
-    """Triangular filters of equal area over magnitudes, Slaney's scale: [Q, G]."""
+def mel_filters(sample_rate_hz: int, window: int, bands: int, *, equal_area: bool = True) -> Tensor:
+    """Triangular filters over magnitudes, Slaney's scale, of equal area or else of height 1: [Q, G]."""
     edges = _mel_to_hz(np.linspace(0, _hz_to_mel(np.array(sample_rate_hz / 2)), bands + 2))
     bins = np.linspace(0, sample_rate_hz / 2, window // 2 + 1)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    filters = np.minimum(rising, falling).clip(min=0) * 2 / (edges[2:] - edges[:-2])
+    filters = np.minimum(rising, falling).clip(min=0)
+    if equal_area:
+        filters = filters * 2 / (edges[2:] - edges[:-2])
     return torch.tensor(filters, dtype=torch.float32)
 
 
