@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from finetune.speaking import codec_encoder_of, open_codec, speaker_encoder_of
 from finetune.takes import MAX_S, REASONS, Rejected, read
 from kani_npc import models
-from kani_npc.codec.load import read_config
 from kani_npc.config import single_thread_environment
 from kani_npc.errors import InvalidUtterance
 from kani_npc.speaker.enrollment import unit
@@ -185,13 +185,9 @@ def _tools(
 ) -> Tools:
     folder = models.resolve_model(model)
     codec_path = models.resolve_codec(codec, folder) or folder / "codec"
-    if codec_encoder is None and model == models.TINY:
-        codec_encoder = "finetune/assets/tiny/codec_encoder.safetensors"
-    space = json.loads((folder / "config.json").read_text()).get("speaker_space", "")
-    encoder = models.resolve_speaker_encoder(
-        speaker_encoder, folder, space or models.PUBLISHED_SPEAKER_ENCODER
-    )
-    return Tools(str(codec_path), codec_encoder, str(encoder), max_s)
+    of_model = codec_encoder or codec_encoder_of(model)
+    encoder = speaker_encoder_of(model, speaker_encoder)
+    return Tools(str(codec_path), of_model and str(of_model), str(encoder), max_s)
 
 
 def _fingerprint(group: Sequence[Entry], tools: Tools) -> str:
@@ -219,17 +215,11 @@ _loaded: tuple[Any, Any, Tools] | None = None
 def _open(tools: Tools) -> None:
     import torch
 
-    from kani_npc.codec.load import load_codec
-    from kani_npc.codec.source_filter import SourceFilterCodec
     from kani_npc.speaker.load import load_speaker_encoder
 
     global _loaded
     torch.set_num_threads(1)
-    path = Path(tools.codec)
-    if path.is_dir() and read_config(path).get("kind") == "source_filter":
-        codec = SourceFilterCodec.from_folder(path, encoder=tools.codec_encoder)
-    else:
-        codec = load_codec(path)
+    codec = open_codec(Path(tools.codec), tools.codec_encoder)
     _loaded = codec, load_speaker_encoder(tools.speaker_encoder), tools
 
 

@@ -88,7 +88,7 @@ def read(path: Path, sample_rate_hz: int, samples_per_frame: int, *, max_s: floa
     if clipped_share > MAX_CLIPPED_SHARE:
         raise Rejected("clipping", f"{clipped_share:.1%}")
     mono = soxr.resample(samples.mean(axis=1), rate, sample_rate_hz)
-    first, end, snr_db = _speech(mono, sample_rate_hz)
+    first, end, snr_db = find_speech(mono, sample_rate_hz)
     speech_s = (end - first) / sample_rate_hz
     if speech_s < MIN_S:
         raise Rejected("too_short", f"{speech_s:.2f} s")
@@ -112,8 +112,8 @@ def read(path: Path, sample_rate_hz: int, samples_per_frame: int, *, max_s: floa
     )
 
 
-def _speech(samples: FloatArray, rate: int) -> tuple[int, int, float]:
-    """Where speech begins and ends, and how far its loud parts are above its quiet ones, in dB."""
+def find_speech(samples: FloatArray, rate: int) -> tuple[int, int, float]:
+    """Where speech begins and ends, and how far its loud parts are above its quiet ones, in dB. Raises `Rejected`."""
     length, levels = round(FRAME_S * rate), levels_dbfs(samples, rate)
     if len(levels) == 0:
         raise Rejected("too_short")

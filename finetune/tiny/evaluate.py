@@ -27,10 +27,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from finetune.bootstrap import drawn, interval
+from finetune.recogniser import word_errors
 from finetune.tiny import accents, card, likeness
 from finetune.tiny.lines import spoken_words
 from finetune.tiny.package import MODEL_FOLDER
-from finetune.tiny.recogniser import Recogniser, recogniser, word_errors
+from finetune.tiny.recogniser import Recogniser, recogniser
 from finetune.tiny.speaking import Speaking
 from finetune.tiny.teachers import SAMPLES_PER_FRAME, TEACHERS, Teacher
 
@@ -38,7 +40,6 @@ FRAMES_PER_S = 12.5
 RUNAWAY = 2.0  # times as long as the teacher's line
 WORDS = 300  # of each kind, at least
 KINDS = {"game": 9000, "plain": 9001}  # and the shard that holds them
-RESAMPLES = 2000
 
 _LISTENING = ("codec/model.safetensors", "speaker/model.safetensors", "voices.json")
 
@@ -217,12 +218,9 @@ def _figures(
 def _errors(lines: Sequence[tuple[Original, Line]]) -> dict[str, Any]:
     words_L = np.array([original.words for original, _ in lines])
     errors_CL = np.array([[o.teacher_errors, o.copy_errors, x.tiny_errors] for o, x in lines]).T
-    drawn_RL = np.random.default_rng(0).integers(0, len(lines), (RESAMPLES, len(lines)))
+    drawn_RL = drawn(len(lines))
     rates_CR = errors_CL[:, drawn_RL].sum(2) / words_L[drawn_RL].sum(1)
     rates_C = errors_CL.sum(1) / words_L.sum()
-
-    def interval(rates_R: NDArray[np.float64]) -> list[float]:
-        return np.quantile(rates_R, (0.025, 0.975)).tolist()
 
     return {
         "lines": len(lines),

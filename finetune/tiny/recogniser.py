@@ -1,4 +1,4 @@
-"""An independent listener: pocketsphinx, and how many words it gets wrong.
+"""Independent listeners for `tiny`: pocketsphinx, with two languages.
 
 Two of them. For lines of games it knows the grammar's words and which follow each other, so that it can answer nothing
 else; for plain sentences it has its own dictionary and language model of English. Its acoustic model is American and
@@ -6,10 +6,8 @@ learned from people: it hears formant voices and other accents worse, whoever sp
 """
 
 import math
-import re
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.recogniser import Pocketsphinx
 from finetune.tiny.g2p import read_dictionary
 from finetune.tiny.lines import lines, spoken_words, vocabulary
 from finetune.tiny.package import tokenizer
@@ -25,42 +24,28 @@ from kani_npc.text.phones import ALPHABET, PHONES
 
 _BIGRAM_LINES = 100_000
 _DISCOUNT = 0.5
-_RATE_HZ = 16_000
 
 
 class Recogniser:
     """`plain`: of any English; else of the grammar's lines."""
 
     def __init__(self, *, plain: bool) -> None:
-        from pocketsphinx import Decoder, get_model_path
-
-        models = Path(get_model_path()) / "en-us"
+        if plain:
+            self._hear = Pocketsphinx()
+            return
         with tempfile.TemporaryDirectory() as folder:
-            words, model = models / "cmudict-en-us.dict", models / "en-us.lm.bin"
-            if not plain:
-                words, model = Path(folder) / "words.dict", Path(folder) / "bigram.arpa"
-                words.write_text(_dictionary())
-                model.write_text(_bigram())
-            self._decoder = Decoder(
-                hmm=str(models / "en-us"), lm=str(model), dict=str(words), loglevel="FATAL"
-            )
+            words, model = Path(folder) / "words.dict", Path(folder) / "bigram.arpa"
+            words.write_text(_dictionary())
+            model.write_text(_bigram())
+            self._hear = Pocketsphinx(words, model)
+
+    def __call__(self, samples: NDArray[np.float32], sample_rate_hz: int) -> str:
+        """What it hears in mono samples."""
+        return self._hear(samples, sample_rate_hz)
 
     def words(self, samples: NDArray[np.float32]) -> list[str]:
-        """What it hears in mono samples at 22 050 Hz."""
-        from scipy.signal import resample_poly
-
-        if len(samples) == 0:
-            return []
-        heard = resample_poly(samples, _RATE_HZ // 50, SAMPLE_RATE_HZ // 50)
-        heard = np.pad(heard, 2400)  # it needs some silence around the words
-        pcm = (np.clip(heard, -1, 1) * 32_767).astype("<i2").tobytes()
-        self._decoder.start_utt()
-        self._decoder.process_raw(pcm, full_utt=True)
-        self._decoder.end_utt()
-        hypothesis = self._decoder.hyp()
-        if hypothesis is None:
-            return []
-        return spoken_words(re.sub(r"\(\d+\)|<\w+>", " ", hypothesis.hypstr))
+        """The words that it hears in mono samples at 22 050 Hz."""
+        return spoken_words(self(samples, SAMPLE_RATE_HZ))
 
 
 @cache
@@ -69,14 +54,9 @@ def recogniser(*, plain: bool) -> Recogniser:
     return Recogniser(plain=plain)
 
 
-def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Least number of substitutions, insertions and deletions."""
-    row = list(range(len(heard) + 1))
-    for i, a in enumerate(said, 1):
-        diagonal, row[0] = row[0], i
-        for j, b in enumerate(heard, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (a != b))
-    return row[-1]
+def hear_game(samples: NDArray[np.float32], sample_rate_hz: int) -> str:
+    """The listener for lines of games, by a name for `finetune evaluate --recogniser`."""
+    return recogniser(plain=False)(samples, sample_rate_hz)
 
 
 def _dictionary() -> str:

@@ -1,25 +1,18 @@
-"""A model folder that speaks lines one by one, and its speaker encoder that listens, for the judges of `evaluate`."""
+"""`tiny` speaking lines by voices of its folder, and its speaker encoder listening, for the judges of `evaluate`."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finetune import speaking
+from finetune.speaking import Listening
 from finetune.tiny.teachers import SAMPLE_RATE_HZ
-from kani_npc.codec.load import load_codec
 from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec
-from kani_npc.lm.generate import generate
-from kani_npc.lm.load import load_lm
-from kani_npc.prompt import build_prompt
-from kani_npc.speaker.enrollment import unit
-from kani_npc.speaker.load import load_speaker_encoder
-from kani_npc.speech import Sampling
-from kani_npc.text import load_tokenizer
 
 MAX_FRAMES = 200
 
@@ -28,9 +21,9 @@ class Speaking:
     """Greedy, as the model ships. Shapes: K codebooks, F frames, N samples at 22 050 Hz, D embedding."""
 
     def __init__(self, model: Path) -> None:
-        self.lm, self.codec = load_lm(model), load_codec(model / "codec")
-        self.encoder = load_speaker_encoder(model / "speaker")
-        self._encode = load_tokenizer(model).encode
+        self._model = speaking.Speaking(model)
+        self._listening = Listening.from_folder(model / "speaker")
+        self.codec, self.encoder = self._model.codec, self._listening.encoder
         listed = json.loads((model / "voices.json").read_text())["voices"]
         self.voices = {v["id"]: np.array(v["embedding"], np.float32) for v in listed}
         self._with_encoder: SourceFilterCodec | None = None
@@ -45,9 +38,7 @@ class Speaking:
     ) -> Tensor:
         """The codes [K, F] of a line, by a voice of the folder or an embedding."""
         vector = self.voices[voice] if isinstance(voice, str) else voice
-        prompt = build_prompt(self.lm.layout, self._encode, text, tag, with_speaker=True)
-        sampling = Sampling(greedy=True, repetition_penalty=1.0, max_frames=max_frames)
-        return generate(self.lm, prompt, torch.from_numpy(vector), sampling)
+        return self._model.codes(text, vector, tag, max_frames=max_frames)
 
     def speak(
         self, text: str, voice: str | NDArray[np.float32], tag: str | None
@@ -73,6 +64,4 @@ class Speaking:
 
     def who(self, sounds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The embedding [D] that these sounds have together."""
-        rate_hz = self.encoder.sample_rate_hz
-        heard = [self.encoder.embed(soxr.resample(x, SAMPLE_RATE_HZ, rate_hz)) for x in sounds]
-        return unit(np.mean(heard, axis=0))
+        return self._listening.who(sounds, SAMPLE_RATE_HZ)

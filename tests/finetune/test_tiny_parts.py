@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from finetune.recogniser import word_errors
 from finetune.tiny.g2p import align, learn_rules, pack
 from finetune.tiny.package import write_codec
-from finetune.tiny.recogniser import word_errors
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
 from kani_npc.codec.load import load_codec
