@@ -48,6 +48,15 @@ def service(start_service: Start) -> Iterator[Service]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The model that is shipped."""
+    folder = tmp_path_factory.mktemp("tiny")
+    web = f"127.0.0.1:{free_port()}"
+    with local_server("--model", "tiny", "--web-address", web, log=folder / "log") as server:
+        yield Service(server.address, f"http://{web}", server.pid)
+
+
 @pytest.fixture
 def mortal(start_service: Start) -> Iterator[Service]:
     """One that a test may kill."""
