@@ -27,6 +27,7 @@ from kani_npc.engine.watchdog import WatchdogLimits
 from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError, ModelError
 from kani_npc.prompt import Prompt, build_prompt
 from kani_npc.speech import Pace, Utterance, Voice
+from kani_npc.text.numbers import say_numbers
 from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
 
 logger = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ class Engine:
         prompt = build_prompt(
             self.model.lm.layout,
             self._encode,
-            text,
+            say_numbers(text, utterance.language),
             tag,
             with_speaker=utterance.voice.embedding is not None,
         )

@@ -271,6 +271,19 @@ def test_an_accent_is_read_before_the_text():
     assert alone(tagged).samples("u").tolist() == alone(spelled).samples("u").tolist()
 
 
+@pytest.mark.parametrize(
+    ("tag", "said"), [("de", "Um sieben Uhr!"), ("es_mx", "Um siete Uhr!"), ("fr", "Um 7 Uhr!")]
+)
+def test_numbers_are_read_in_words_of_the_lines_language(tag: str, said: str):
+    accent = AccentPreset("its-own", tag)
+    written = replace(line("a", "Um 7 Uhr!", sampling=GREEDY), accent=accent)
+    prompt = engine()._prompt(written, written.text)
+    tokenizer = echo_model().tokenizer
+    assert prompt == build_prompt(
+        echo_model().lm.layout, tokenizer.encode, said, tag, with_speaker=True
+    )
+
+
 def test_an_aborted_utterance_frees_its_slot_before_the_next_step():
     listener = Listener(engine(num_slots=1))
     listener.submit(line("a", sampling=GREEDY))
