@@ -1,6 +1,8 @@
 """From an actor's recordings to a character that speaks in the game.
 
     python -m finetune prepare     recordings and texts -> rows, and a report on them
+    python -m finetune evaluate    what is heard of a model, before and after
+    python -m finetune train       rows and a recipe -> an adapter or a model, and a report on the run
 
 Every command goes on where it was stopped. Only parses arguments: the work is in the file of the same name. `tiny`
 itself is made by `python -m finetune.tiny`, lip shapes by `python -m finetune.lips`.
@@ -57,6 +59,68 @@ def prepare(
     print((out / "report.md").read_text(), end="")
     if report["rejected"]:
         print(f"\nwhy takes were left out: {out / 'rejected.csv'}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes")],
+    runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+) -> None:
+    """Rows and a recipe -> an adapter or a model, and a report on the run."""
+    from finetune import recipe as recipes
+    from finetune import train
+
+    train.run(recipes.read(recipe), runs)
+
+
+@app.command()
+def evaluate(
+    systems: Annotated[
+        list[str],
+        typer.Argument(
+            help="MODEL or FOLDER[,key=value...]; the second is compared with the first."
+        ),
+    ],
+    lines: Annotated[Path, typer.Option(help="As `prepare` takes them, or a .txt: what is said.")],
+    out: Annotated[Path, typer.Option(help="Where figures, report and sounds go.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="The character's recordings of other lines.")
+    ] = None,
+    recogniser: Annotated[
+        str, typer.Option(help="pocketsphinx, package.module:function, or a command with {}.")
+    ] = "pocketsphinx",
+    speaker: Annotated[str, typer.Option(help="Of lines whose manifest names none.")] = "actor",
+    tag: Annotated[str, typer.Option(help="Language tag, as en_us.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Whose speaker encoder listens, among whose voices.")
+    ] = "tiny",
+    speaker_encoder: Annotated[str | None, typer.Option(help="The model's own by default.")] = None,
+    most: Annotated[int | None, typer.Option(help="Judge the first so many lines.")] = None,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """What is heard of one system, or of two beside each other.
+
+    Keys of a model: adapter, codec-delta, codec, voice, says=copies; name, of any system.
+    """
+    from finetune import evaluate, evaluate_report
+
+    found = evaluate.run(
+        systems,
+        out,
+        lines=lines,
+        reference=reference,
+        recogniser=recogniser,
+        speaker=speaker,
+        tag=tag,
+        model=model,
+        speaker_encoder=speaker_encoder,
+        most=most,
+        device=device,
+        threads=threads,
+    )
+    print(evaluate_report.text(found, evaluate.FIGURES))
+    print(f"\n{out / 'report.html'}")
 
 
 def main() -> None:
