@@ -4,6 +4,7 @@ Small and frozen. Knows no model, no wire and no files.
 """
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 
@@ -16,6 +17,7 @@ FloatArray = NDArray[np.float32]
 Int16Array = NDArray[np.int16]
 
 MAX_SEED = 2**63 - 1
+USUAL_PIECE_CHARACTERS = 220  # about 15 s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,14 @@ class SpeakerEmbedding:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A large part of a voice: its content's name, and how whoever needs it gets it."""
+
+    sha256: str
+    read: Callable[[], Awaitable[bytes]] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """A voice that can be named. `embedding` None is the model's own mode without a speaker slot."""
 
@@ -45,6 +55,12 @@ class Voice:
     tag: str | None = None  # the language tag it was made with; the default accent of its lines
     licence: str = ""
     revision: int = 1
+    lora: Part | None = None  # what it changes in the language model
+    codec_delta: Part | None = None  # and in the codec's decoder
+
+    @property
+    def is_adapted(self) -> bool:
+        return self.lora is not None or self.codec_delta is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,12 @@ class Utterance:
             raise InvalidUtterance("seed must be a non-negative 64-bit integer", field="seed")
 
     @property
+    def rank(self) -> int:
+        """Higher is served first. What nobody listens to in real time comes after everything that somebody does."""
+        below = 0 if self.pace is Pace.REALTIME else len(Priority)
+        return self.priority - below
+
+    @property
     def language(self) -> str:
         """The tag under which its text is said, empty where nobody says."""
         return (self.accent.tag if self.accent else self.voice.tag) or ""
@@ -196,4 +218,5 @@ class ModelInfo:
     speaker_dim: int = 0  # width of the embeddings it takes; 0 where it does not say
     reproducible: bool = False  # a line's samples are the same bits whoever else speaks
     content_hash: str = ""  # of all that decides how it sounds; empty where nobody counted
-    max_piece_characters: int = 220  # said in one go, about 15 s (see `text.pieces`)
+    weights_hash: str = ""  # of the language model's files, which adapters name as their base
+    max_piece_characters: int = USUAL_PIECE_CHARACTERS  # said in one go (see `text.pieces`)

@@ -31,6 +31,8 @@ LICENCE = "Apache-2.0; synthetic voices, see the model card"
 DEFAULT_VOICE = "rowan"  # the one that is understood best, see the model card
 PAD_MULTIPLE = 32
 MAX_FRAMES = 500  # 40 s
+# Most training lines are up to 9 s long; of longer text it loses its thread, see the model card.
+MAX_PIECE_CHARACTERS = 90
 
 _SPEAKERS_LICENCE = {
     "flite": "Apache-2.0; learned from CMU Flite speech (permissive CMU licence, see the model card)",
@@ -106,7 +108,12 @@ def write(
     generation = {"do_sample": False, "temperature": 0.3, "top_p": 0.95, "top_k": 20}
     _write_json(
         folder / "generation_config.json",
-        {**generation, "repetition_penalty": 1.0, "max_frames": max_frames},
+        {
+            **generation,
+            "repetition_penalty": 1.0,
+            "max_frames": max_frames,
+            "max_piece_characters": MAX_PIECE_CHARACTERS,
+        },
     )
     (folder / "voices.json").write_text(_voices_json(_voices(teachers, speakers)))
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes its files private

@@ -21,17 +21,21 @@ def line_key(utterance: Utterance, info: ModelInfo) -> str:
     revisions that sound alike are one, and a roll-back finds what was said before. A new version of this software may
     say the same otherwise, so it is in.
     """
-    embedding = utterance.voice.embedding
+    voice, embedding = utterance.voice, utterance.voice.embedding
+    adapters = [part.sha256 if part else None for part in (voice.lora, voice.codec_delta)]
     parts = (
         _FORM,
         __version__,
         info.content_hash or info.name,
         info.sampler_version,
+        info.max_piece_characters,
         utterance.text,
         utterance.language,
         None if embedding is None else (embedding.space, embedding.vector.tobytes().hex()),
         asdict(utterance.sampling),
         utterance.seed,
         utterance.pause_s,
+        # Of an adapted voice only: the lines that others have said keep their names.
+        *(adapters if voice.is_adapted else ()),
     )
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

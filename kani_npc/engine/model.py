@@ -25,8 +25,8 @@ from kani_npc.lm.model import Lfm2
 from kani_npc.lm.packed import WEIGHTS, can_pack, pack
 from kani_npc.lm.sampler import SAMPLER_VERSION
 from kani_npc.models import content_hash
-from kani_npc.speech import ModelInfo, Sampling, Voice
-from kani_npc.text import Tokenizer, load_tokenizer
+from kani_npc.speech import USUAL_PIECE_CHARACTERS, ModelInfo, Sampling, Voice
+from kani_npc.text import MAX_CHARACTERS, Tokenizer, load_tokenizer
 
 # The published package's `generate` (kani-tts-2 0.0.5); top-k is transformers' own default.
 PUBLISHED_SAMPLING = Sampling(temperature=1.0, top_p=0.95, top_k=50, repetition_penalty=1.1)
@@ -124,6 +124,7 @@ def load_model(
     device: str | torch.device = "cpu",
     weights: str = AUTO,
     reproducible: bool = False,
+    hashed: bool = True,
 ) -> SpeechModel:
     """A model folder, ready to speak.
 
@@ -132,6 +133,7 @@ def load_model(
     int8 on the CPU, float32 for widths that cannot be packed. The codec always computes in float32.
 
     `reproducible`: a line's samples are the same bits whoever else speaks; several lines at once are slower then.
+    `hashed`: its files are read once more, 0.6 s a gigabyte, for `ModelInfo.content_hash`, which kept lines need.
 
     Raises `ModelError` (or its `CheckpointError`, `CodecError`) that names the file, the key or the parts at fault.
     """
@@ -165,8 +167,13 @@ def load_model(
         sampling=sampling,
         notes=(*(f"config.json: {field} assumed" for field in lm.config.assumed), *notes),
         sampler_version=SAMPLER_VERSION,
-        content_hash=content_hash(folder, Path(codec), device.type, weights, str(reproducible)),
+        content_hash=(
+            content_hash(folder, Path(codec), device.type, weights, str(reproducible))
+            if hashed
+            else ""
+        ),
         reproducible=reproducible,
+        max_piece_characters=read_piece_length(folder),
     )
     if tokenizer.vocab_size > lm.layout.vocab_size:
         raise ModelError(
@@ -228,6 +235,21 @@ def read_sampling(folder: Path) -> tuple[Sampling, tuple[str, ...]]:
         )
     except (InvalidUtterance, TypeError) as error:
         raise ModelError(f"{path.name}: {error}") from error
+
+
+def read_piece_length(folder: Path) -> int:
+    """How much text the model says in one go: `max_piece_characters` of generation_config.json, or the usual.
+
+    Raises `ModelError` for a value that means nothing.
+    """
+    path = folder / "generation_config.json"
+    given = read_json(path) if path.exists() else {}
+    length = given.get("max_piece_characters", USUAL_PIECE_CHARACTERS)
+    if type(length) is not int or not 20 <= length <= MAX_CHARACTERS:
+        raise ModelError(
+            f"{path.name}: max_piece_characters must be a whole number from 20 to {MAX_CHARACTERS}"
+        )
+    return length
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

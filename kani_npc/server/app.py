@@ -154,6 +154,7 @@ def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoi
         device=device,
         weights=settings.weights,
         reproducible=settings.reproducible,
+        hashed=bool(settings.cache_bytes or settings.cache_store),
     )
     voices = load_voices(
         folder, languages=model.info.languages, speaker_space=model.info.speaker_space

@@ -139,6 +139,9 @@ CHANGES = {
     "no embedding": {"voice": replace(LINE.voice, embedding=None)},
     "accent": {"accent": AccentPreset("glasgow", "en_glasg")},
     "tag": {"voice": replace(LINE.voice, tag="en_glasg")},
+    "adapter": {"voice": replace(LINE.voice, lora=Part("a", read=no_part))},
+    "another adapter": {"voice": replace(LINE.voice, lora=Part("b", read=no_part))},
+    "codec delta": {"voice": replace(LINE.voice, codec_delta=Part("a", read=no_part))},
     "seed": {"seed": 8},
     "pause": {"pause_s": 0.2},
 } | {
@@ -147,14 +150,28 @@ CHANGES = {
 }
 
 
+def test_no_two_of_these_changes_are_one_line():
+    keys = {line_key(replace(LINE, **change), INFO) for change in CHANGES.values()}
+    # The language is the accent's before the voice's own.
+    assert len(keys) == len(CHANGES) - 1
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_whatever_changes_the_sound_is_another_line(change):
     assert line_key(replace(LINE, **CHANGES[change]), INFO) != line_key(LINE, INFO)
 
 
-@pytest.mark.parametrize("change", ["name", "sampler_version", "content_hash"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"sampler_version": "other"},
+        {"content_hash": "other"},
+        {"max_piece_characters": 90},
+    ],
+)
 def test_another_model_has_other_lines(change):
-    assert line_key(LINE, replace(INFO, **{change: "other"})) != line_key(LINE, INFO)
+    assert line_key(LINE, replace(INFO, **change)) != line_key(LINE, INFO)
 
 
 def test_another_version_of_the_software_has_other_lines(monkeypatch):
@@ -188,4 +205,4 @@ def test_the_field_list_of_an_utterance_is_one_that_the_key_knows():
     assert [f.name for f in fields(Utterance)] == known.split()
     assert [
         f.name for f in fields(Voice)
-    ] == "id display_name embedding tag licence revision".split()
+    ] == "id display_name embedding tag licence revision lora codec_delta".split()

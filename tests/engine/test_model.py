@@ -83,6 +83,20 @@ def test_only_an_explicit_do_sample_false_is_greedy(folder: Path):
     assert notes == ()
 
 
+def test_a_folder_says_how_much_text_is_said_in_one_go(folder: Path):
+    assert load_model(folder).info.max_piece_characters == 90
+    change(folder / "generation_config.json", max_piece_characters=None)
+    assert load_model(folder).info.max_piece_characters == 220
+    change(folder / "generation_config.json", max_piece_characters=0)
+    with pytest.raises(ModelError, match=r"generation_config\.json: max_piece_characters"):
+        load_model(folder)
+
+
+def test_a_models_files_are_hashed_where_lines_are_kept_only(pristine: Path):
+    assert len(load_model(pristine).info.content_hash) == 64
+    assert load_model(pristine, hashed=False).info.content_hash == ""
+
+
 @pytest.mark.parametrize(
     "values",
     [
