@@ -22,6 +22,7 @@
     │   ├── ConsentExpired
     │   ├── ConsentRevoked
     │   ├── ArtefactMissing   a large part that a voice needs and the store has not
+    │   ├── AdapterUnfit      an adapter of a voice that the loaded model cannot speak with
     │   └── OutOfSequence     a fragment of text came before the one that it follows
     ├── TextForgotten         a line whose writer wrote no more and did not close it
     ├── StoreUnavailable      records cannot be read or written now; says when to try again
@@ -151,6 +152,10 @@ class ConsentRevoked(FailedPrecondition):
 
 class ArtefactMissing(FailedPrecondition):
     """A large part of a voice (an adapter, a reference clip) that the store does not hold."""
+
+
+class AdapterUnfit(FailedPrecondition):
+    """A voice's adapter that is damaged, or was made for another model than the one that is loaded."""
 
 
 class OutOfSequence(FailedPrecondition):

@@ -89,9 +89,7 @@ class Line:
 
     @property
     def rank(self) -> int:
-        """Higher is served first. What nobody listens to in real time comes after everything that somebody does."""
-        below = 0 if self.utterance.pace is Pace.REALTIME else len(Priority)
-        return self.utterance.priority - below
+        return self.utterance.rank
 
     def risen(self, waited_s: float, patience_s: float) -> int:
         """The rank of somebody who has waited so long. What nobody waits for does not rise."""
