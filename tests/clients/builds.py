@@ -17,6 +17,7 @@ KEPT = ROOT / "build" / "clients"
 CORE = ROOT / "clients/unreal/KaniNpc/Source/KaniNpcCore"
 UNITY = ROOT / "clients/unity/com.kani-npc.voice"
 HERE = ROOT / "tests/clients"
+NUNIT = Path("/usr/lib/cli/nunit.framework-2.6.3/nunit.framework.dll")
 
 ADDRESS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 THREAD = ("-fsanitize=thread",)
@@ -35,6 +36,12 @@ def tool(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
+
+
+def need_nunit() -> None:
+    """Skips the test where Debian's NUnit is not installed."""
+    if not NUNIT.exists():
+        pytest.skip("libnunit-framework2.6.3-cil is not installed")
 
 
 def run(command: Iterable[str | Path], **options) -> subprocess.CompletedProcess:

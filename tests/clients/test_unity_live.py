@@ -1,6 +1,7 @@
 """The Unity package against the live service, under mono: its core, and its component in an engine of a page."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -8,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.builds import HERE, UNITY, UNITY_CORE_SOURCES, cs_program, run, tool
+from tests.clients.builds import (
+    HERE,
+    NUNIT,
+    UNITY,
+    UNITY_CORE_SOURCES,
+    cs_program,
+    need_nunit,
+    run,
+    tool,
+)
 from tests.clients.conftest import Service
 from tests.clients.test_unity_core import checks
 
@@ -17,6 +27,7 @@ pytestmark = pytest.mark.timeout(600)
 
 LIVE = HERE / "unity/LiveTests.cs"
 VOICE = HERE / "unity/VoiceTests.cs"
+PLAY_MODE = UNITY / "Tests/Runtime/NpcVoiceTests.cs"
 ALONE = {  # what needs a server of its own
     "Live.AServerThatDiesIsUnavailable",
     "Live.ASilentServerIsGivenUp",
@@ -59,6 +70,37 @@ def test_core_with_a_live_service(live: Path, service: Service, check: str):
 @pytest.mark.parametrize("check", checks(VOICE))
 def test_component_with_a_live_service(voice: Path, service: Service, check: str):
     run([tool("mono"), voice, check, service.web], timeout=110)
+
+
+@pytest.fixture(scope="module")
+def play_mode(core: Path, engine: Path, unity: Path, service: Service) -> dict[str, str]:
+    """How each of the package's play-mode tests went, in one run of all."""
+    need_nunit()
+    runner = cs_program(
+        "UnityEngine.TestRunner",
+        [HERE / "unity/stubs/UnityTestRunner.cs"],
+        library=True,
+        references=[engine],
+    )
+    references = [core, engine, unity, runner, NUNIT]
+    tests = cs_program("KaniNpc.Tests", [PLAY_MODE], library=True, references=references)
+    player = cs_program("PlayMode", [HERE / "unity/PlayMode.cs"], references=[*references, tests])
+    done = subprocess.run(
+        [tool("mono"), player, player.parent / tests.name],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env={**os.environ, "KANI_NPC_ADDRESS": service.web},
+        check=False,
+    )
+    return dict(line.split(": ", 1) for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    "check", re.findall(r"\[(?:Unity)?Test\]\s+public \w+ (\w+)", PLAY_MODE.read_text("utf-8"))
+)
+def test_play_mode(play_mode: dict[str, str], check: str):
+    assert play_mode[check] == "fine"
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_line_is_unavailable(

@@ -32,8 +32,7 @@ public static class Voice
             var settings = ScriptableObject.CreateInstance<KaniNpcSettings>();
             settings.Connect(Check.Arguments[1]);
             Voice.Settings = settings;
-            typeof(NpcVoice).GetField("driver", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)
-                .SetValue(Voice, driver);
+            Voice.Driver = driver;
             Voice.Started += header => Events.Add("started");
             Voice.Ended += end => { End = end; Events.Add(end == null ? "stopped" : "ended"); };
             Voice.Failed += error => { Error = error; Events.Add("failed"); };

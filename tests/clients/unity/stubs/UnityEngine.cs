@@ -10,7 +10,11 @@ namespace UnityEngine
     {
         public string name = "";
         public static void Destroy(Object o) { DestroyImmediate(o); }
-        public static void DestroyImmediate(Object o) { }
+        public static void DestroyImmediate(Object o)
+        {
+            var body = o as GameObject;
+            if (body != null) body.Remove();
+        }
     }
 
     public class ScriptableObject : Object
@@ -23,30 +27,75 @@ namespace UnityEngine
         public GameObject gameObject { get; internal set; }
         public Transform transform { get { return gameObject.transform; } }
         public T GetComponent<T>() where T : class { return gameObject.GetComponent<T>(); }
+
+        // What the engine does by itself.
+        internal void Send(string message)
+        {
+            MethodInfo method = GetType().GetMethod(message, BindingFlags.Instance | BindingFlags.NonPublic);
+            if (method != null) method.Invoke(this, null);
+        }
     }
 
     public class Behaviour : Component
     {
-        public bool enabled = true;
+        private bool _enabled = true;
+
+        public bool enabled
+        {
+            get { return _enabled; }
+            set
+            {
+                if (_enabled && !value) Send("OnDisable");
+                _enabled = value;
+            }
+        }
     }
 
     public class MonoBehaviour : Behaviour { }
 
     public sealed class GameObject : Object
     {
+        private static readonly List<GameObject> Scene = new List<GameObject>();
         private readonly List<Component> _components = new List<Component>();
         public readonly Transform transform = new Transform();
 
+        public GameObject() : this("New Game Object") { }
+
+        public GameObject(string name)
+        {
+            this.name = name;
+            lock (Scene) Scene.Add(this);
+        }
+
+        // All that is in the scene now.
+        public static GameObject[] Everything { get { lock (Scene) return Scene.ToArray(); } }
+
         public T AddComponent<T>() where T : Component, new()
         {
-            var component = new T { gameObject = this };
-            _components.Add(component);
+            foreach (RequireComponent needed in typeof(T).GetCustomAttributes(typeof(RequireComponent), true))
+                if (!_components.Exists(c => needed.Type.IsInstanceOfType(c)))
+                    Add((Component)Activator.CreateInstance(needed.Type));
+            var component = new T();
+            Add(component);
             return component;
+        }
+
+        private void Add(Component component)
+        {
+            component.gameObject = this;
+            lock (_components) _components.Add(component);
+        }
+
+        internal void Remove()
+        {
+            lock (Scene) Scene.Remove(this);
+            Send("OnDisable");
+            Send("OnDestroy");
         }
 
         public T GetComponent<T>() where T : class
         {
-            foreach (Component c in _components)
+            foreach (Component c in Components())
                 if (c is T) return (T)(object)c;
             return null;
         }
@@ -54,16 +103,14 @@ namespace UnityEngine
         // What the engine does by itself.
         public void Send(string message)
         {
-            foreach (Component c in _components.ToArray())
-            {
-                MethodInfo method = c.GetType().GetMethod(message, BindingFlags.Instance | BindingFlags.NonPublic);
-                if (method != null) method.Invoke(c, null);
-            }
+            foreach (Component c in Components()) c.Send(message);
         }
+
+        private Component[] Components() { lock (_components) return _components.ToArray(); }
 
         internal Action<float[], int> Filter()
         {
-            foreach (Component c in _components)
+            foreach (Component c in Components())
             {
                 MethodInfo method = c.GetType().GetMethod("OnAudioFilterRead", BindingFlags.Instance | BindingFlags.NonPublic);
                 if (method != null)
@@ -157,6 +204,8 @@ namespace UnityEngine
         }
     }
 
+    public sealed class AudioListener : Behaviour { }
+
     public static class AudioSettings
     {
         public static int outputSampleRate = 48000;
@@ -164,6 +213,7 @@ namespace UnityEngine
 
     public static class Debug
     {
+        public static void Log(object message) { Console.Error.WriteLine(message); }
         public static void LogWarning(object message) { Console.Error.WriteLine(message); }
     }
 
@@ -182,7 +232,11 @@ namespace UnityEngine
     public sealed class AddComponentMenu : Attribute { public AddComponentMenu(string menuName) { } }
 
     [AttributeUsage(AttributeTargets.Class)]
-    public sealed class RequireComponent : Attribute { public RequireComponent(Type requiredComponent) { } }
+    public sealed class RequireComponent : Attribute
+    {
+        internal readonly Type Type;
+        public RequireComponent(Type requiredComponent) { Type = requiredComponent; }
+    }
 
     [AttributeUsage(AttributeTargets.Class)]
     public sealed class CreateAssetMenuAttribute : Attribute { public string menuName { get; set; } public string fileName { get; set; } }

@@ -51,6 +51,18 @@ namespace KaniNpc.Unity
             set { npc = value; }
         }
 
+        /// <summary>How its sound gets into Unity. Chosen before the first line; later it is what it is.</summary>
+        public AudioDriverKind Driver
+        {
+            get { return driver; }
+            set
+            {
+                if (_driver != null && value != driver)
+                    throw new InvalidOperationException("choose a voice's driver before its first line");
+                driver = value;
+            }
+        }
+
         public KaniNpcSettings Settings
         {
             get { return settings; }
