@@ -1,6 +1,8 @@
-"""The tokenizer of small English voices: raw text in, phones out.
+"""The tokenizer of small voices: raw text in, phones out.
 
     text -> words (`normalize`) -> phones, from a dictionary or letter-to-sound rules -> ids
+
+English, and Spanish (`spanish`) where the accent's tag says so.
 
 An encoded text is `[BOS, tag, symbol, symbol, ..., pad, pad]`. The tag symbol is the accent, or a neutral one, so that
 the first sound always has the same place; pads fill up to a multiple of `pad_multiple`, so that speech starts at one of
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kani_npc.errors import CheckpointError, InvalidUtterance
+from kani_npc.text import spanish
 from kani_npc.text.limits import MAX_SPEECH_S
 from kani_npc.text.normalize import normalize
 from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
@@ -46,7 +49,9 @@ PAD, NO_TAG, _FIRST_FREE = (
 MAX_SYMBOLS = round(MAX_SPEECH_S * 14)
 
 _TAGGED = re.compile(r"([A-Za-z0-9_-]{1,32}): ?")
-_WORD_OR_PAUSE = re.compile(r"[A-Za-z']+|[,.?!]")
+_WORD_OR_PAUSE = re.compile(r"(?:[^\W\d_]|')+|[,.?!]")
+_SPANISH = "es"
+_VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
 
 # Letters of the rules' context, nearest first: the letter, 1 right, 1 left, 2 right, ...
 CONTEXT = (0, 1, -1, 2, -2, 3, -3, 4)
@@ -116,22 +121,32 @@ def contexts(letters: str) -> list[str]:
 
 
 class PhoneTokenizer:
-    """Text to ids. `speaks_any_script` is what tells it from a published tokenizer."""
+    """Text to ids.
+
+    `non_rhotic` are the tags of accents that say r before vowels only: their text is encoded so, and a voice that never
+    spoke in one of them knows what to do.
+    """
 
     def __init__(
-        self, pronunciations: Pronunciations, tags: Sequence[str], pad_multiple: int
+        self,
+        pronunciations: Pronunciations,
+        tags: Sequence[str],
+        pad_multiple: int,
+        non_rhotic: Sequence[str] = (),
     ) -> None:
         symbols = [*PHONES, WORD_GAP, *PAUSES, *tags]
+        if any(map(_is_spanish, tags)):
+            symbols += spanish.PHONES
         self._pronunciations = pronunciations
         self._ids = {symbol: _FIRST_FREE + i for i, symbol in enumerate(symbols)}
-        self.tags = tuple(tags)
+        self.tags, self.non_rhotic = tuple(tags), tuple(non_rhotic)
         self.pad_multiple = pad_multiple
         self.vocab_size = _FIRST_FREE + len(symbols)
 
     @classmethod
     def load(cls, folder: Path, settings: dict[str, Any]) -> "PhoneTokenizer":
         """From a model folder, `settings` being its tokenizer.json. Raises `CheckpointError`."""
-        unknown = set(settings) - {"kind", "tags", "pad_multiple"}
+        unknown = set(settings) - {"kind", "tags", "pad_multiple", "non_rhotic"}
         if unknown:
             raise CheckpointError(f"tokenizer.json has unknown keys: {', '.join(sorted(unknown))}")
         path = folder / PRONUNCIATIONS_FILE
@@ -141,16 +156,19 @@ class PhoneTokenizer:
             raise CheckpointError(
                 f"{PRONUNCIATIONS_FILE} beside tokenizer.json cannot be read"
             ) from error
-        return cls(pronunciations, settings.get("tags", ()), settings.get("pad_multiple", 32))
+        return cls(
+            pronunciations,
+            settings.get("tags", ()),
+            settings.get("pad_multiple", 32),
+            settings.get("non_rhotic", ()),
+        )
 
     def settings(self) -> str:
         """What tokenizer.json holds."""
-        return (
-            json.dumps(
-                {"kind": KIND, "tags": self.tags, "pad_multiple": self.pad_multiple}, indent=2
-            )
-            + "\n"
-        )
+        settings = {"kind": KIND, "tags": self.tags, "pad_multiple": self.pad_multiple}
+        if self.non_rhotic:
+            settings["non_rhotic"] = self.non_rhotic
+        return json.dumps(settings, indent=2) + "\n"
 
     def encode(self, text: str) -> list[int]:
         """Ids with BOS, padded. `"en_us: Halt!"` speaks "Halt!" with the symbol of en_us.
@@ -158,24 +176,27 @@ class PhoneTokenizer:
         Raises `InvalidUtterance` for text in a script that English spelling does not have, for text without a
         word, and for more than `MAX_SYMBOLS` symbols.
         """
-        tag, spoken = NO_TAG, text
+        tag, spoken = "", text
         tagged = _TAGGED.match(text)
         if tagged and tagged[1] in self.tags:
-            tag, spoken = self._ids[tagged[1]], text[tagged.end() :]
-        symbols = self.symbols(spoken)
+            tag, spoken = tagged[1], text[tagged.end() :]
+        symbols = self.symbols(spoken, tag)
         if len(symbols) > MAX_SYMBOLS:
             raise InvalidUtterance(
                 f"the text is {len(symbols)} sounds long when spoken, more than the {MAX_SYMBOLS} of about "
                 f"{MAX_SPEECH_S} s; split it into shorter lines",
                 field="text",
             )
-        ids = [START_OF_TEXT, tag, *(self._ids[symbol] for symbol in symbols)]
+        first = self._ids[tag] if tag else NO_TAG
+        ids = [START_OF_TEXT, first, *(self._ids[symbol] for symbol in symbols)]
         return ids + [PAD] * (-len(ids) % self.pad_multiple)
 
-    def symbols(self, text: str) -> list[str]:
+    def symbols(self, text: str, tag: str = "") -> list[str]:
         """Phones with gaps between words, or a pause where the text has one; ends with a pause."""
+        is_spanish = _is_spanish(tag)
+        say = spanish.phones if is_spanish else self._pronunciations.phones
         symbols: list[str] = []
-        for part in _WORD_OR_PAUSE.findall(normalize(text)):
+        for part in _WORD_OR_PAUSE.findall((spanish.normalize if is_spanish else normalize)(text)):
             if part in PAUSES:
                 # Of several pauses in a row the first is kept, but the end of a sentence outranks a comma.
                 if symbols and symbols[-1] not in PAUSES:
@@ -183,7 +204,7 @@ class PhoneTokenizer:
                 elif symbols and symbols[-1] == ",":
                     symbols[-1] = part
                 continue
-            phones = self._pronunciations.phones(part)
+            phones = say(part)
             if phones and symbols and symbols[-1] not in PAUSES:
                 symbols.append(WORD_GAP)
             symbols += phones
@@ -193,7 +214,21 @@ class PhoneTokenizer:
             raise InvalidUtterance("the text has no word that this voice can speak", field="text")
         if symbols[-1] not in PAUSES:
             symbols.append(".")
-        return symbols
+        return _without_final_r(symbols) if tag in self.non_rhotic else symbols
+
+
+def _is_spanish(tag: str) -> bool:
+    return re.split("[-_]", tag)[0] == _SPANISH
+
+
+def _without_final_r(symbols: Sequence[str]) -> list[str]:
+    """R only before a vowel, that of the next word included, as in England (Wells, Accents of English, 1982, 3.2.2)."""
+    heard: list[str] = []
+    for place, symbol in enumerate(symbols):
+        following = [s for s in symbols[place + 1 : place + 3] if s != WORD_GAP]
+        if symbol != "R" or (following and following[0] in _VOWELS):
+            heard.append(symbol)
+    return heard
 
 
 class _SortedLines:
