@@ -23,11 +23,13 @@ _FILLERS: dict[str, str] = {
     "who": "la reina|el rey|la bruja|el mago|la guardia|el capitán|la princesa|el príncipe|el herrero|la cocinera|"
     "el ladrón|la hechicera|el juez|la alcaldesa|el pastor|el pescador|la curandera|mi padre|mi madre|mi abuela|"
     "tu hermana|nuestro tío|su hija|el general|la doctora|el emperador|la ingeniera|el viejo ermitaño|la vieja|el niño",
-    "foe": "el lobo|el dragón|el duende|el bandido|el trol|el fantasma|la araña|el ladrón|la bruja|el gigante|el pirata|"
+    "foe": "el lobo|el dragón|el duende|el bandido|el trol|el fantasma|la araña|el ladrón|la bruja|el gigante|"
+    "el pirata|"
     "el oso|la serpiente|el monstruo|el demonio|el esqueleto|el vampiro|la bestia|la sombra|el traidor",
     "foes": "los lobos|los dragones|los duendes|los bandidos|los fantasmas|las arañas|los ladrones|las brujas|"
     "los gigantes|los piratas|los osos|las serpientes|los monstruos|las ratas|los enemigos|las sombras|los guerreros",
-    "item": "la espada|el escudo|el arco|la flecha|la poción|el mapa|la llave|la linterna|la cuerda|la moneda|el anillo|"
+    "item": "la espada|el escudo|el arco|la flecha|la poción|el mapa|la llave|la linterna|la cuerda|la moneda|"
+    "el anillo|"
     "la corona|la carta|el libro|la piedra|el martillo|la manzana|el caballo|el abrigo|el casco|el cuchillo|la lanza|"
     "el hacha|la antorcha|la vela|la botella|la bolsa|la caja|el cofre|el cristal|la pluma|el espejo|el pergamino|"
     "el collar|el cinturón|la manta|la cesta|la copa|el tambor|la campana|la bandera|la máscara|la brújula|el barco|"
@@ -37,11 +39,13 @@ _FILLERS: dict[str, str] = {
     "huesos|joyas|armas|herramientas|botas|guantes|naranjas|cebollas|huevos|quesos|panes",
     "goods": "pan|agua|vino|carne|queso|miel|sal|hierro|oro|plata|madera|cuero|seda|lana|trigo|sopa|medicina|pólvora|"
     "aceite|leche|arroz|maíz|té|chocolate|azúcar|pescado|cerveza|zumo|jamón|fruta",
-    "place": "la puerta|el mercado|el castillo|la aldea|el bosque|el río|el puente|la montaña|la torre|el puerto|la cueva|"
+    "place": "la puerta|el mercado|el castillo|la aldea|el bosque|el río|el puente|la montaña|la torre|el puerto|"
+    "la cueva|"
     "el templo|la taberna|el molino|el jardín|el camino|el valle|la ciudad|el pueblo|la granja|la mina|el campamento|"
     "el desierto|la isla|el lago|el pantano|las ruinas|la biblioteca|la prisión|el palacio|la iglesia|la escuela|"
     "la cocina|el establo|el sótano|la muralla|la plaza|la orilla|la colina|la posada|el cementerio|la fuente|"
-    "la frontera|la cascada|el viejo pozo|la estación|el hospital|la fábrica|el laboratorio|el museo|el teatro|el hotel",
+    "la frontera|la cascada|el viejo pozo|la estación|el hospital|la fábrica|el laboratorio|el museo|el teatro|"
+    "el hotel",
     "feeling": "muy bien|muy mal|en peligro|a salvo|de acuerdo|en guerra|con hambre|con sed|con miedo|con frío|"
     "sin fuerzas|sin dinero|de viaje|lejos de casa|cerca del final|en silencio|de buen humor|triste|feliz|alegre",
     "when": "hoy|esta noche|mañana|ahora|otra vez|pronto|más tarde|al amanecer|al mediodía|a medianoche|"
@@ -78,14 +82,16 @@ _FILLERS: dict[str, str] = {
     "veinte|veintidós|treinta|cuarenta y cinco|cincuenta|sesenta|setenta y ocho|noventa|cien|doscientos|quinientos|mil",
     "hello": "hola|buenos días|buenas tardes|buenas noches|bienvenido|saludos|oye|amigo mío|ah|eh",
     "bye": "adiós|hasta luego|buen viaje|buenas noches|hasta mañana|buena suerte|hasta pronto|cuídate",
-    "please": "por favor|escucha|mira|espera|cuidado|rápido|silencio|vamos|bueno|pues|no|sí|muy bien|claro|confía en mí",
+    "please": "por favor|escucha|mira|espera|cuidado|rápido|silencio|vamos|bueno|pues|no|sí|muy bien|claro|"
+    "confía en mí",
     "shout": "alto|ayuda|corre|fuego|al ataque|retirada|deprisa|silencio|basta|nunca|sígueme|atrás|cuidado|por aquí|"
     "a las armas|al suelo|sin piedad|victoria|por el rey|déjame en paz|detrás de ti|otra vez no|bien hecho|acércate|"
     "apártate|arriba las manos|todos a sus puestos|viva la reina",
     "short": "sí|no|quizás|por supuesto|todavía no|gracias|muchas gracias|quién sabe|bien|muy bien|de verdad|nada|todo|"
     "siempre|a veces|ya es hora|ya veo|lo sé|estoy de acuerdo|me niego|lo prometo|lo siento|hoy no|como quieras|"
     "vámonos|así sea|estoy listo|ten cuidado|demasiado tarde|no importa|ni hablar|ya voy|eso es|aquí estoy|adelante",
-    "ask": "por qué|dónde|cuándo|cómo|qué|quién|cuánto|quién eres|qué pasa|qué quieres|adónde vas|de verdad|y ahora qué|"
+    "ask": "por qué|dónde|cuándo|cómo|qué|quién|cuánto|quién eres|qué pasa|qué quieres|adónde vas|de verdad|"
+    "y ahora qué|"
     "quién anda ahí|cómo te llamas|qué ha pasado|alguna noticia|me oyes",
 }  # fmt: skip
 

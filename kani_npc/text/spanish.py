@@ -13,7 +13,7 @@ import unicodedata
 from kani_npc.errors import InvalidUtterance
 from kani_npc.text.numbers import say_numbers
 
-# Beside those of English: vowels without stress and with it, the r of perro and of pero, the j of jota, and n with tilde.
+# Beside those of English: vowels without stress and with it, the r of perro and of pero, j, and n with tilde.
 PHONES = ("a", "e", "i", "o", "u", "a1", "e1", "i1", "o1", "u1", "rr", "r", "x", "ny")
 
 _STRONG = "aeoáéó"
@@ -33,7 +33,8 @@ _LETTER_NAMES = dict(
 )
 # Words that lean on the next one.
 _UNSTRESSED = frozenset(
-    "a al con de del e el en la las le les lo los me mi mis ni nos o os para por que se si sin su sus te tu tus u un y".split()
+    "a al con de del e el en la las le les lo los me mi mis ni nos o os para por que se si sin su sus te tu tus u un "
+    "y".split()
 )
 _ABBREVIATIONS = {
     "sr": "señor", "sra": "señora", "srta": "señorita", "sres": "señores", "dr": "doctor", "dra": "doctora",
@@ -66,7 +67,7 @@ def normalize(text: str) -> str:
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
     text = re.sub(r"\.{2,}(?=\s*$)|…(?=\s*$)", ".", text)
-    text = re.sub(r"\.{2,}|…|\s-+\s|--+|[–—;:()\[\]{}]", ", ", text)
+    text = re.sub(r"\.{2,}|…|\s-+\s|--+|[\u2013\u2014;:()\[\]{}]", ", ", text)
     return " ".join("".join(map(_letter, text)).split())
 
 
@@ -134,16 +135,20 @@ def _sound(word: str, at: int) -> tuple[str, int, bool]:
         if word.startswith(_OLD_X):
             return "x", 1, False
         return "K S" if before else "S", 1, False
-    if letter == "y" and (not after or after not in _VOWELS):
-        return ("Y", 1, False) if before in tuple(_VOWELS) else ("i", 1, True)
+    if letter == "y" and not _is_vowel(after):
+        return ("Y", 1, False) if _is_vowel(before) else ("i", 1, True)
     return _SINGLE.get(letter, ""), 1, False  # h is silent
 
 
 def _vowel(word: str, at: int, before: str, after: str) -> tuple[str, int, bool]:
     letter = word[at]
     plain = {"á": "a", "é": "e", "í": "i", "ó": "o", "ú": "u", "ü": "u"}.get(letter, letter)
-    if letter in "iuü" and (after and after in _VOWELS or before and before in _STRONG):
-        # Beside another vowel they only glide; of two weak ones the first does.
-        if not (before and before in "iuü" and not (after and after in _VOWELS)):
-            return ("Y" if plain == "i" else "W"), 1, False
+    # Beside another vowel a weak one only glides; of two weak ones the first does.
+    if letter in "iuü" and (_is_vowel(after) or (before and before in _STRONG)):
+        return ("Y" if plain == "i" else "W"), 1, False
     return plain, 1, True
+
+
+def _is_vowel(letter: str) -> bool:
+    """False at a word's edge too."""
+    return letter != "" and letter in _VOWELS
