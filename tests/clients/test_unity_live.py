@@ -64,7 +64,8 @@ def voice(core: Path, engine: Path, unity: Path) -> Path:
 
 @pytest.mark.parametrize("check", [c for c in checks(LIVE) if c not in ALONE])
 def test_core_with_a_live_service(live: Path, service: Service, check: str):
-    run([tool("mono"), live, check, service.web], timeout=110)
+    done = run([tool("mono"), live, check, service.web], timeout=110)
+    print(done.stdout)  # figures, which `pytest -rP` shows
 
 
 @pytest.mark.parametrize("check", checks(VOICE))
