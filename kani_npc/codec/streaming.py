@@ -2,14 +2,17 @@
 
 Runs the weights of `network.Decoder` in another arrangement, because a step of one frame is bound by overhead, not by
 arithmetic: time-major tensors, so that a convolution reads its window in place and an activation writes into the next
-window; weights packed once for the CPU's convolution kernels; residual sums done by the convolution. On a GPU the same
-steps run with that device's kernels; shapes depend on batch and frames only, and nothing waits for the device.
+window; weights packed once for the CPU's convolution kernels; residual sums done by the convolution. Threads share a
+step by chains of residual blocks, which meet five times, not by operators, which would meet six hundred times. On a GPU
+the same steps run with that device's kernels; shapes depend on batch and frames only, and nothing waits for the device.
 
 Shapes: S slots, B rows, K codebooks, F frames, T time steps of one layer, C channels, N samples.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -35,6 +38,9 @@ mkldnn = torch.ops.mkldnn  # oneDNN, on CPUs only
 CPU_FRAMES_A_PASS = 4
 FRAMES_A_PASS = 64  # elsewhere: bounds the memory of a whole utterance
 
+# What a chain must have to do, in multiplications a tap, to be worth another thread: some 0.1 ms.
+WORTH_A_THREAD = 100_000
+
 Rows = slice | Tensor  # rows of the state: neighbours in order, or an index
 
 
@@ -47,6 +53,13 @@ class NanoDecoderState:
         # Working memory, not state. It is here because two states may be at work at once, and kept because on a CPU
         # fresh memory costs page faults: a third of a one-frame step when every layer asked for its own.
         self._scratch: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._beside: list[NanoDecoderState] = []
+
+    def beside(self, worker: int) -> "NanoDecoderState":
+        """The same state with working memory of another worker's own; number 0 is who holds the state."""
+        while len(self._beside) < worker:
+            self._beside.append(NanoDecoderState(self.tensors, self.num_slots))
+        return self if worker == 0 else self._beside[worker - 1]
 
     @property
     def num_bytes(self) -> int:
@@ -138,18 +151,38 @@ class StreamingDecoder:
         limit = CPU_FRAMES_A_PASS if device.type == "cpu" else FRAMES_A_PASS
         pieces = [torch.zeros(len(slots), 0, device=device)]
         if len(slots):
-            with torch.inference_mode():
+            with torch.inference_mode(), _threads_for_chains(device) as threads:
                 for piece in codes_BKF.to(device).split(limit, dim=2):
                     if piece.shape[2]:
-                        pieces.append(self._step(piece, state, rows))
+                        pieces.append(self._step(piece, state, rows, threads))
         # Out here, so that what is handed out is an ordinary tensor and not an inference-mode one.
         return torch.cat(pieces, dim=1).clamp_(-1.0, 1.0)
 
-    def _step(self, codes_BKF: Tensor, state: NanoDecoderState, rows: Rows) -> Tensor:
+    def _step(self, codes_BKF: Tensor, state: NanoDecoderState, rows: Rows, threads: int) -> Tensor:
         x = self._pre(self._quantizer.decode(codes_BKF).transpose(1, 2), None, state, rows)
         for stage in self._stages:
-            x = stage(x, state, rows)
+            x = stage(x, state, rows, threads)
         return self._post(x, self._post_activation, state, rows)[..., 0]
+
+
+@contextmanager
+def _threads_for_chains(device: torch.device) -> Iterator[int]:
+    """How many threads may take chains of a step. Meanwhile operators have one each, this thread's and its helpers'."""
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1:
+        yield 1
+        return
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+@cache
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """Threads for all decoders of this process. One that starts takes over the number of threads for its operators."""
+    return ThreadPoolExecutor(count, thread_name_prefix="kani-codec")
 
 
 class _HalfSnake:
@@ -314,6 +347,21 @@ class _Up(_Layer):
         return y.flatten(1, 2)
 
 
+class _Shares(dict[int, list[list[int]]]):
+    """By number of threads, which chains each takes: the longest first, each to who has least to do so far."""
+
+    def __init__(self, costs: list[int]) -> None:
+        super().__init__()
+        self._costs = costs
+
+    def __missing__(self, threads: int) -> list[list[int]]:
+        shares: list[list[int]] = [[] for _ in range(min(threads, len(self._costs)))]
+        for chain in sorted(range(len(self._costs)), key=self._costs.__getitem__, reverse=True):
+            min(shares, key=lambda share: sum(self._costs[one] for one in share)).append(chain)
+        self[threads] = shares
+        return shares
+
+
 class _Residual:
     """`network.Residual`."""
 
@@ -345,17 +393,37 @@ class _Stage:
             [_Residual(block, steps, dtype) for block in chain] for chain in residual.chains
         ]
         blocks = [block for chain in self.chains for block in chain]
+        self._shares = _Shares([len(c) * (c[0].skip_conv.context + 1) for c in self.chains])
         self.layers = [
             self.up,
             *(conv for block in blocks for conv in (block.conv, block.skip_conv)),
         ]
 
-    def __call__(self, x_BTC: Tensor, state: NanoDecoderState, rows: Rows) -> Tensor:
+    def __call__(self, x_BTC: Tensor, state: NanoDecoderState, rows: Rows, threads: int) -> Tensor:
         x = self.up(x_BTC, self.activation, state, rows)
-        total = torch.zeros_like(x)
-        for chain in self.chains:
-            h = x.clone()
-            for block in chain:
-                h = block.add_to(h, state, rows)
-            total.add_(h)
+        shares = self._shares[threads if x.numel() * x.shape[2] >= WORTH_A_THREAD else 1]
+        helped = [
+            _helpers(len(shares) - 1).submit(self._run, share, x, state, rows, worker)
+            for worker, share in enumerate(shares[1:], start=1)
+        ]
+        outputs = self._run(shares[0], x, state, rows, 0)
+        for future in helped:
+            outputs |= future.result()
+        total, *others = (outputs[chain] for chain in range(len(self.chains)))
+        for other in others:  # in one order, whoever was first
+            total.add_(other)
         return total.div_(len(self.chains))
+
+    @torch.inference_mode()
+    def _run(
+        self, chains: list[int], x_BTC: Tensor, state: NanoDecoderState, rows: Rows, worker: int
+    ) -> dict[int, Tensor]:
+        """What these chains make of it."""
+        state = state.beside(worker)
+        outputs: dict[int, Tensor] = {}
+        for chain in chains:
+            h = state.scratch(f"chain {chain}", x_BTC.shape, x_BTC.dtype).copy_(x_BTC)
+            for block in self.chains[chain]:
+                h = block.add_to(h, state, rows)
+            outputs[chain] = h
+        return outputs

@@ -122,6 +122,33 @@ def test_packed_and_ordinary_convolutions_agree(miniature_codec, monkeypatch):
         assert (packed(piece, state) - ordinary(piece, other)).abs().max() <= TOLERANCE
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_threads_share_a_step_and_change_no_bit(miniature_codec, monkeypatch, rows):
+    monkeypatch.setattr(streaming, "WORTH_A_THREAD", 0)
+    decoder = miniature_codec.streaming_decoder()
+    codes = draw_codes(miniature_codec, rows, 7)
+    before, sounds = torch.get_num_threads(), {}
+    try:
+        for threads in (1, 2, 3, 8):
+            torch.set_num_threads(threads)
+            state = decoder.init_state(rows)
+            sounds[threads] = torch.cat(
+                [decoder(piece, state) for piece in codes.split((1, 2, 4), dim=2)], dim=1
+            )
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for threads in (2, 3, 8):
+        assert torch.equal(sounds[threads], sounds[1])
+
+
+def test_the_longest_chain_has_a_thread_of_its_own():
+    shares = streaming._Shares([3, 7, 11])
+    assert shares[1] == [[2, 1, 0]]
+    assert shares[2] == [[2], [1, 0]]
+    assert shares[3] == shares[8] == [[2], [1], [0]]
+
+
 def test_a_step_asks_the_device_for_no_value(miniature_codec):
     """A captured graph may not wait for the device. Meta tensors have no values: asking for one raises."""
     codec = NanoCodec(miniature_codec.config).to("meta")
