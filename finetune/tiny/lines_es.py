@@ -126,7 +126,7 @@ Queda {goods} en {place}. | ¿Quieres {goods}, {name}? | Me gusta {goods} con {g
 _SLOT = re.compile(r"\{(\w+)\}")
 _CHOICES = {slot: fillers.split("|") for slot, fillers in _FILLERS.items()}
 _SENTENCES = [part.strip() for row in _TEMPLATES.strip().splitlines() for part in row.split(" | ")]
-_PLAIN = re.compile(r"[¿¡]?[A-Za-zñáéíóúüÑÁÉÍÓÚÜ,;'!¡¿? -]+[.!?]")
+_PLAIN = re.compile(r"[¿¡]?[A-ZÑÁÉÍÓÚÜ][A-Za-zñáéíóúüÑÁÉÍÓÚÜ,;!¡¿? -]*[.!?]")
 
 
 def lines(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
