@@ -17,6 +17,7 @@ from kani_npc.voices.builtin import BuiltinVoices
 from tests.server.conftest import SETTINGS
 from tests.server.test_leaving import until
 from tests.support.random_model import random_model, random_voice
+from tests.support.serving import refused
 
 LINES = [(f"line {'a' * i}", f"voice-{i % 3}") for i in range(9)]
 
@@ -48,6 +49,7 @@ async def speaking(num_slots: int = 3, max_prompt_tokens: int = 64):
 async def said(client: Client, text: str, voice: str, **options) -> tuple[pb.SpeechEnd, bytes]:
     speech = client.synthesize(text, voice=voice, pace=pb.PACE_UNPACED, **options)
     data = b"".join([audio.data async for audio in speech])
+    assert speech.end is not None
     return speech.end, data
 
 
@@ -101,4 +103,22 @@ async def test_a_cancelled_line_leaves_its_slot_to_the_next():
         assert speech.end is None
         await until(lambda: engine.load.active == 0)
         end, _ = await said(client, "Go!", "voice-0")
+    assert end.total_samples > 0
+
+
+async def test_a_line_that_cannot_start_in_time_is_said_to_be_late_and_takes_no_slot():
+    async with speaking(num_slots=1) as (client, engine):
+        long = {"min_frames": 500, "max_frames": 500}
+        speech = client.synthesize("Halt!", pace=pb.PACE_UNPACED, sampling=long)
+        first = asyncio.create_task(anext(aiter(speech)))
+        await until(lambda: engine.load.active == 1)
+        late = client.synthesize("Go!", start_within_ms=50)
+        error = await refused(anext(aiter(late)))
+        assert (error.status, late.end) == ("DEADLINE_EXCEEDED", None)
+        assert (engine.load.active, engine.load.waiting) == (1, 0)  # the line before, and nobody
+        first.cancel()
+        speech.interrupt()
+        await until(lambda: engine.load.active == 0)
+        # Where there is room, so little time is enough.
+        end, _ = await said(client, "Go!", "voice-0", start_within_ms=20_000)
     assert end.total_samples > 0
