@@ -218,5 +218,4 @@ class ModelInfo:
     speaker_dim: int = 0  # width of the embeddings it takes; 0 where it does not say
     reproducible: bool = False  # a line's samples are the same bits whoever else speaks
     content_hash: str = ""  # of all that decides how it sounds; empty where nobody counted
-    weights_hash: str = ""  # of the language model's files, which adapters name as their base
     max_piece_characters: int = USUAL_PIECE_CHARACTERS  # said in one go (see `text.pieces`)

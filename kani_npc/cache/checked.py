@@ -19,6 +19,7 @@ from kani_npc.speech import (
     Pace,
     SpeechEvent,
     Utterance,
+    Voice,
 )
 
 MAX_TAKES = 3
@@ -42,6 +43,9 @@ class CheckedSynthesizer:
     @property
     def load(self) -> EngineLoad:
         return self._inner.load
+
+    async def check_adapters(self, voice: Voice) -> None:
+        await self._inner.check_adapters(voice)
 
     async def synthesize(
         self, utterance: Utterance, more: AsyncIterator[str] | None = None

@@ -21,6 +21,7 @@ from kani_npc.speech import (
     PcmChunk,
     SpeechEvent,
     Utterance,
+    Voice,
 )
 
 
@@ -39,6 +40,9 @@ class CachedSynthesizer:
     @property
     def load(self) -> EngineLoad:
         return self._inner.load
+
+    async def check_adapters(self, voice: Voice) -> None:
+        await self._inner.check_adapters(voice)
 
     async def synthesize(
         self, utterance: Utterance, more: AsyncIterator[str] | None = None

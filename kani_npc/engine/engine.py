@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from kani_npc.engine.adapters import Adaptation, bytes_per_seat, default_seats
 from kani_npc.engine.messages import Event, Failed
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.runner import Runner
@@ -51,6 +52,7 @@ class EngineSettings:
     num_slots: int = 16  # lines at once, each with its own memory
     max_rows: int | None = None  # of them in one step; None: by device
     max_waiting: int = 64
+    adapters: int | None = None  # voices with adapters that may speak at once; None: by the memory
     max_frames: int = (
         500  # a piece's longest; 40 s at 12.5 frames a second, as the published model was trained
     )
@@ -70,9 +72,10 @@ def within(budget_bytes: int, model: SpeechModel, settings: EngineSettings) -> E
     frames = max(settings.max_frames, model.sampling.max_frames)
     max_tokens = settings.max_prompt_tokens + model.lm.layout.num_codebooks * frames
     needs = model.memory_needs(max_tokens)
-    return replace(
-        settings, num_slots=needs.slots_within(budget_bytes, settings.max_rows or CUDA_ROWS)
-    )
+    adapters = settings.adapters or default_seats(model, budget_bytes)
+    budget_bytes -= adapters * bytes_per_seat(model)
+    num_slots = needs.slots_within(budget_bytes, settings.max_rows or CUDA_ROWS)
+    return replace(settings, num_slots=num_slots, adapters=adapters)
 
 
 class Engine:
@@ -82,7 +85,9 @@ class Engine:
         self.model = model
         # A model's own default length is always allowed.
         self.settings = replace(
-            settings, max_frames=max(settings.max_frames, model.sampling.max_frames)
+            settings,
+            max_frames=max(settings.max_frames, model.sampling.max_frames),
+            adapters=settings.adapters or default_seats(model),
         )
         on_cuda = model.device.type == "cuda"
         by_device = CUDA_DECODE_GROUPS if on_cuda else CPU_DECODE_GROUPS
@@ -106,7 +111,14 @@ class Engine:
             max_prompt_tokens=settings.max_prompt_tokens,
             max_frames=self.settings.max_frames,
             max_rows=self.scheduler.settings.max_rows,
+            num_adapters=self.num_adapters,
         )
+
+    @property
+    def num_adapters(self) -> int:
+        """Voices with adapters that may speak at once."""
+        assert self.settings.adapters is not None  # the engine's own settings leave nothing open
+        return self.settings.adapters
 
     @property
     def busy(self) -> bool:
@@ -152,7 +164,13 @@ class Engine:
                         raise event.what.error
 
     def submit(
-        self, utterance: Utterance, pieces: Sequence[str], *, is_open: bool, submitted_s: float
+        self,
+        utterance: Utterance,
+        pieces: Sequence[str],
+        *,
+        is_open: bool,
+        submitted_s: float,
+        adaptation: Adaptation | None = None,
     ) -> None:
         """Queue an utterance. Raises `InvalidUtterance` for what this model cannot say, `Overloaded` for no room.
 
@@ -167,7 +185,7 @@ class Engine:
         queue = deque(map(Piece, pieces))
         if queue:
             queue[0].prompt = self._prompt(utterance, queue[0].text)
-        self.scheduler.submit(Line(utterance, submitted_s, queue, is_open))
+        self.scheduler.submit(Line(utterance, submitted_s, queue, is_open, adaptation))
 
     def append(self, utterance_id: str, pieces: Sequence[str], *, is_last: bool) -> None:
         """More text of a line that is open; one that has ended already is fine."""
@@ -230,7 +248,7 @@ class Engine:
         slot, piece, utterance = reading.slot, reading.piece, reading.utterance
         try:
             if reading.is_guest_new:
-                self.runner.admit(slot)  # finds a clean row
+                self.runner.admit(slot, reading.adaptation)  # finds a clean row
             if reading.is_piece_new:
                 piece.prompt = piece.prompt or self._prompt(utterance, piece.text)
                 self.runner.begin(slot, utterance, piece.prompt, reading.index)

@@ -30,7 +30,7 @@ class MemoryNeeds:
         # Rows cost as much again as long as every slot may step.
         free = budget_bytes - self.fixed_bytes - self.slot_bytes  # the spare slot
         slots = free // (self.slot_bytes + self.row_bytes)
-        if slots > max_rows:
+        if slots >= max_rows:
             slots = (free - max_rows * self.row_bytes) // self.slot_bytes
         if slots < 1:
             least = self.fixed_bytes + 2 * self.slot_bytes + self.row_bytes

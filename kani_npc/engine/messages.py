@@ -6,6 +6,7 @@ are messages too, and `Abort` names the utterance, never the slot. Knows no thre
 
 from dataclasses import dataclass
 
+from kani_npc.engine.adapters import Adaptation
 from kani_npc.speech import Audio, Finished, Utterance
 
 
@@ -13,13 +14,15 @@ from kani_npc.speech import Audio, Finished, Utterance
 class Submit:
     """Say these pieces of text, one after the other. While `is_open`, more of them may follow.
 
-    `submitted_s` is `time.perf_counter()` when the listener asked; waiting is counted from there.
+    `submitted_s` is `time.perf_counter()` when the listener asked; waiting is counted from there. The seat of
+    `adaptation` is the line's until it ends or is aborted.
     """
 
     utterance: Utterance
     pieces: tuple[str, ...]
     is_open: bool
     submitted_s: float
+    adaptation: Adaptation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ Knows no hub (`kani_npc/models.py` turns names into folders) and no voices.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from kani_npc.codec.load import load_codec
 from kani_npc.codec.protocol import Codec
 from kani_npc.engine.memory import MemoryNeeds, memory_needs
 from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
+from kani_npc.lm.adapters import weights_hash
 from kani_npc.lm.independent import make_rows_independent
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
@@ -45,6 +47,8 @@ class SpeechModel:
     codec: Codec
     tokenizer: Tokenizer
     info: ModelInfo
+    # Names the weights that adapters for it are trained on. Asked for with the first adapter: it reads them once more.
+    base: Callable[[], str] = lambda: ""
 
     def __post_init__(self) -> None:
         layout, codec = self.lm.layout, self.codec
@@ -180,7 +184,8 @@ def load_model(
             f"tokenizer.json has {tokenizer.vocab_size} ids, the language model {lm.layout.vocab_size}; they are not "
             "of one model"
         )
-    return SpeechModel(lm, loaded_codec, tokenizer, info)
+    base = cache(partial(weights_hash, folder))
+    return SpeechModel(lm, loaded_codec, tokenizer, info, base)
 
 
 def _load_lm(folder: Path, device: torch.device, weights: str) -> Lfm2:

@@ -7,6 +7,9 @@ Two ways through a step, which say the same (a test compares them):
   on a CPU    shapes go by what the rows hold, and several frames of a row may become sound at once
   on a GPU    fixed shapes (`StaticFrame`), one captured graph for each; prompts are read on a stream of their own
 
+Rows whose voices have adapters of their own step with the others (`lm.adapters`); sound is made for all rows of one
+decoder at once.
+
 Shapes: S slots, B rows, K codebooks, F frames, N samples.
 """
 
@@ -20,10 +23,14 @@ import torch
 from torch import Tensor
 
 from kani_npc.audio import to_int16
+from kani_npc.codec.protocol import StreamingDecoder
+from kani_npc.engine.adapters import Adaptation
 from kani_npc.engine.memory import buckets, spans
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.scheduler import StepFrames, StepPlan
 from kani_npc.errors import EngineFailed, KaniError
+from kani_npc.lm.adapters import AdapterBank
+from kani_npc.lm.independent import may_step_together
 from kani_npc.lm.sampler import Sampler
 from kani_npc.prompt import Prompt
 from kani_npc.speech import FloatArray, Int16Array, Utterance
@@ -51,7 +58,9 @@ class Reading:
 class Memory:
     """What all slots remember, and one more that nobody has: rows that a step has to spare go there."""
 
-    def __init__(self, model: SpeechModel, num_slots: int, max_tokens: int) -> None:
+    def __init__(
+        self, model: SpeechModel, num_slots: int, max_tokens: int, num_adapters: int
+    ) -> None:
         self.lm, self.layout, self.codec = model.lm, model.lm.layout, model.codec
         self.audio_step = model.lm.config.audio_step
         self.device = model.device
@@ -66,16 +75,25 @@ class Memory:
         self.next_position_S = torch.zeros(num_slots, device=self.device)
         self.first_audio_position_S = torch.zeros(num_slots, device=self.device)
         self.frame_S = torch.zeros(num_slots, device=self.device)
+        # Seats in the bank, 0 for none, and whether the sound is made by a decoder of its own.
+        self.adapters = AdapterBank(model.lm, num_adapters)
+        self.seats = [0] * num_slots
+        self.seat_S = torch.zeros(num_slots, dtype=torch.int64, device=self.device)
+        self.is_tuned_S = torch.zeros(num_slots, dtype=torch.bool, device=self.device)
 
 
 class StaticFrame:
     """A whole frame of at most B rows with fixed shapes: sub-steps, draws and sound, into one buffer.
 
-    Runs as it is on any device; on CUDA it is captured once and replayed. Which slots the rows are is a tensor.
+    Runs as it is on any device; on CUDA it is captured once and replayed. Which slots the rows are is a tensor. Rows
+    may have adapters of the first `num_seats` seats. Rows with decoders of their own get the spare slot's sound here.
     """
 
-    def __init__(self, memory: Memory, rows: int, span: int, num_candidates: int) -> None:
+    def __init__(
+        self, memory: Memory, rows: int, span: int, num_candidates: int, num_seats: int = 0
+    ) -> None:
         self.rows, self.span, self.num_candidates = rows, span, num_candidates
+        self.num_seats = num_seats
         self._memory = memory
         codebooks = memory.layout.num_codebooks
         width = 2 + codebooks + memory.codec.samples_per_frame
@@ -115,7 +133,8 @@ class StaticFrame:
                 self.compute()
         torch.cuda.current_stream(self._memory.device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        # Other threads may be making a voice's decoder meanwhile.
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             self.compute()
         self._graph = graph
 
@@ -130,19 +149,24 @@ class StaticFrame:
             memory.first_audio_position_S[index_B] + memory.audio_step * memory.frame_S[index_B]
         )
         codes: list[Tensor] = []
-        for k in range(layout.num_codebooks):
-            hidden_BH = lm.step_rows(ids_B, position_B, memory.lm_state, index_B, self.span)
-            logits_BN = lm.codebook_logits(hidden_BH, k)
-            codes.append(sampler.draw_rows(logits_BN, k, index_B, self.num_candidates))
-            ids_B = codes[k].clamp(max=last_code) + layout.codebook_start(k)
-            position_B = frame_position_B
+        adapted = nullcontext()
+        if self.num_seats:
+            adapted = memory.adapters.applied_to(memory.seat_S[index_B], self.num_seats)
+        with adapted:
+            for k in range(layout.num_codebooks):
+                hidden_BH = lm.step_rows(ids_B, position_B, memory.lm_state, index_B, self.span)
+                logits_BN = lm.codebook_logits(hidden_BH, k)
+                codes.append(sampler.draw_rows(logits_BN, k, index_B, self.num_candidates))
+                ids_B = codes[k].clamp(max=last_code) + layout.codebook_start(k)
+                position_B = frame_position_B
         sampler.next_frame_rows(index_B)
         memory.next_id_S[index_B] = ids_B
         memory.next_position_S[index_B] = frame_position_B
         memory.frame_S[index_B] += 1
         memory.lm_state.lengths_S[memory.spare] = 0  # or it would be full one day
         codes_BK = torch.stack(codes, dim=1).clamp(max=last_code)
-        samples_BN = memory.decoder(codes_BK[:, :, None], memory.decoder_state, index_B)
+        sound_B = torch.where(memory.is_tuned_S[index_B], memory.spare, index_B)
+        samples_BN = memory.decoder(codes_BK[:, :, None], memory.decoder_state, sound_B)
         told = (codes[0] > last_code, sampler.broken_rows(index_B))
         self._out.copy_(torch.cat((torch.stack(told, dim=1), codes_BK, samples_BN), dim=1))
 
@@ -162,6 +186,7 @@ class Runner:
         max_prompt_tokens: int,
         max_frames: int,
         max_rows: int | None = None,
+        num_adapters: int = 1,
         static: bool | None = None,
     ) -> None:
         self._layout = model.lm.layout
@@ -169,13 +194,15 @@ class Runner:
         on_cuda = self._device.type == "cuda"
         self._static = on_cuda if static is None else static
         max_tokens = max_prompt_tokens + self._layout.num_codebooks * max_frames
-        self._memory = Memory(model, num_slots, max_tokens)
+        self._memory = Memory(model, num_slots, max_tokens, num_adapters)
+        self._loaded: list[Adaptation | None] = [None] * (1 + num_adapters)  # by seat
+        self._decoders: list[StreamingDecoder] = [self._memory.decoder] * num_slots
         self._portion = CUDA_PORTION if on_cuda else CPU_PORTION
         self._reading: list[Reading | None] = [None] * num_slots
         # Frames [K] that wait for sound, by slot.
         self._codes: list[list[Tensor]] = [[] for _ in range(num_slots)]
 
-        self._frames: dict[tuple[int, int, int], StaticFrame] = {}
+        self._frames: dict[tuple[int, int, int, int], StaticFrame] = {}
         self._buckets = buckets(min(max_rows or num_slots, num_slots))
         self._spans = spans(max_tokens)
         if model.lm.rows_are_independent:  # one shape: kernels are chosen by it
@@ -191,13 +218,28 @@ class Runner:
         self._pool = torch.cuda.graph_pool_handle()
         for rows in reversed(self._buckets):
             for span in reversed(self._spans):
-                self._frame(rows, span, FEW_CANDIDATES)
+                self._frame(rows, span, FEW_CANDIDATES, 0)
 
     @torch.inference_mode()
-    def admit(self, slot: int) -> None:
-        """A new guest finds a clean row: no sound before its own."""
+    def admit(self, slot: int, adaptation: Adaptation | None = None) -> None:
+        """A new guest finds a clean row: no sound before its own. With what its voice changes in the model, in a seat
+        that no other voice's guest has."""
+        memory = self._memory
+        decoder = lora = None
+        if adaptation is not None:
+            decoder, lora = adaptation.decoder, adaptation.lora
         with self._beside_the_frames():
-            self._memory.decoder_state.reset([slot])
+            memory.decoder_state.reset([slot])
+            if adaptation is not None and lora is not None:
+                if self._loaded[adaptation.seat] is not adaptation:
+                    memory.adapters.load(adaptation.seat, lora)
+                    self._loaded[adaptation.seat] = adaptation
+                memory.seats[slot] = adaptation.seat
+            else:
+                memory.seats[slot] = 0
+            memory.seat_S[slot] = memory.seats[slot]
+            memory.is_tuned_S[slot] = decoder is not None
+        self._decoders[slot] = decoder or memory.decoder
 
     @torch.inference_mode()
     def begin(self, slot: int, utterance: Utterance, prompt: Prompt, piece: int) -> None:
@@ -224,7 +266,9 @@ class Runner:
         length = reading.prompt.prefill_length
         stop = min(reading.read + self._portion, length)
         memory, prompt = self._memory, reading.prompt
-        with self._beside_the_frames():
+        seat = memory.seats[slot]
+        adapted = memory.adapters.applied([seat]) if seat else nullcontext()
+        with self._beside_the_frames(), adapted:
             memory.lm.prefill(prompt, reading.speaker_D, memory.lm_state, slot, reading.read, stop)
         reading.read = stop
         if stop == length:
@@ -269,6 +313,7 @@ class Runner:
             next(rows for rows in self._buckets if rows >= len(slots)),
             next(span for span in self._spans if span >= max(lengths) + codebooks),
             max(FEW_CANDIDATES, 1 << (candidates - 1).bit_length()),
+            self._num_seats(slots),
         )
         told = frame.run(slots)
         memory.sampler.note_frame(slots)
@@ -276,11 +321,27 @@ class Runner:
             memory.lm_state.lengths[slot] += codebooks
         first = 2 + codebooks
         samples = {slot: row[first:] for slot, row in zip(slots, told, strict=True)}
+        codes = {slot: row[2:first] for slot, row in zip(slots, told, strict=True)}
+        for decoder, tuned in self._by_decoder(slots):
+            if decoder is not memory.decoder:
+                codes_BK1 = torch.from_numpy(np.stack([codes[slot] for slot in tuned])[..., None])
+                sound_BN = self._sound(decoder, codes_BK1.long().to(self._device), tuned)
+                samples |= zip(tuned, sound_BN.float().cpu().numpy(), strict=True)
         return self._frames_of(plan, told[:, :first], samples)
 
-    def _frame(self, rows: int, span: int, num_candidates: int) -> StaticFrame:
+    def _num_seats(self, slots: Sequence[int]) -> int:
+        """Up to which seat a frame of these slots must look: a power of two, to be few shapes."""
+        last = max((self._memory.seats[slot] for slot in slots), default=0)
+        if last == 0:
+            return 0
+        most = self._memory.adapters.num_seats
+        if self._memory.lm.rows_are_independent:  # one shape
+            return most
+        return min(most, 1 << (last - 1).bit_length())
+
+    def _frame(self, rows: int, span: int, num_candidates: int, num_seats: int) -> StaticFrame:
         """The frame of that shape, made and captured when it is first asked for."""
-        key = (rows, span, num_candidates)
+        key = (rows, span, num_candidates, num_seats)
         if key not in self._frames:
             frame = StaticFrame(self._memory, *key)
             if self._device.type == "cuda":
@@ -325,7 +386,7 @@ class Runner:
         codes: list[Tensor] = []
         last_code = self._layout.codebook_size - 1
         for k in range(self._layout.num_codebooks):
-            hidden_BH = lm.step(ids_B, position_B, memory.lm_state, slots)
+            hidden_BH = self._step(ids_B, position_B, slots)
             codes_B = sampler.draw(lm.codebook_logits(hidden_BH, k), k, slots)
             codes.append(codes_B)
             # A row that drew end_of_speech goes on with some code: rows stay in step, and what it says is dropped.
@@ -341,19 +402,48 @@ class Runner:
         ended_B = codes[0] > last_code
         return torch.cat([ended_B, sampler.broken(slots), codes_BK.T.flatten()]).float()
 
+    def _step(self, ids_B: Tensor, position_B: Tensor, slots: Sequence[int]) -> Tensor:
+        """One token for each slot, with its adapter: hidden [B, H]."""
+        memory = self._memory
+        lm, bank = memory.lm, memory.adapters
+        seats = [memory.seats[slot] for slot in slots]
+        if not any(seats):
+            return lm.step(ids_B, position_B, memory.lm_state, slots)
+        if not lm.rows_are_independent or may_step_together(lm):
+            with bank.applied(seats):
+                return lm.step(ids_B, position_B, memory.lm_state, slots)
+        alone: list[Tensor] = []
+        for row, (slot, seat) in enumerate(zip(slots, seats, strict=True)):
+            with bank.applied([seat]):
+                one = slice(row, row + 1)
+                alone.append(lm.step(ids_B[one], position_B[one], memory.lm_state, [slot]))
+        return torch.cat(alone)
+
     def _decode(self, decode: Sequence[tuple[int, int]]) -> list[tuple[list[int], Tensor]]:
-        """Sound for groups of frames, all rows with equally long groups at once: (slots, [B, n * samples])."""
+        """Sound for groups of frames, all rows with equally long groups and one decoder at once:
+        (slots, [B, n * samples])."""
         sounds: list[tuple[list[int], Tensor]] = []
         for n in sorted({n for _, n in decode}):
-            slots = [slot for slot, frames in decode if frames == n]
-            codes_BKF = torch.stack([torch.stack(self._codes[slot][:n], dim=1) for slot in slots])
-            for slot in slots:
-                del self._codes[slot][:n]
-            sounds.append((slots, self._sound(codes_BKF, slots).float()))
+            for decoder, slots in self._by_decoder(
+                [slot for slot, frames in decode if frames == n]
+            ):
+                codes_BKF = torch.stack(
+                    [torch.stack(self._codes[slot][:n], dim=1) for slot in slots]
+                )
+                for slot in slots:
+                    del self._codes[slot][:n]
+                sounds.append((slots, self._sound(decoder, codes_BKF, slots).float()))
         return sounds
 
-    def _sound(self, codes_BKF: Tensor, slots: list[int]) -> Tensor:
-        decoder, state = self._memory.decoder, self._memory.decoder_state
+    def _by_decoder(self, slots: Sequence[int]) -> list[tuple[StreamingDecoder, list[int]]]:
+        groups: dict[StreamingDecoder, list[int]] = {}
+        for slot in slots:
+            groups.setdefault(self._decoders[slot], []).append(slot)
+        return list(groups.items())
+
+    def _sound(self, decoder: StreamingDecoder, codes_BKF: Tensor, slots: list[int]) -> Tensor:
+        # A codec's decoders have states of one form: what they remember are inputs, not weights.
+        state = self._memory.decoder_state
         if not self._memory.lm.rows_are_independent:
             return decoder(codes_BKF, state, slots)
         # A codec's convolutions round by the size of the batch: one by one.

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kani_npc.engine.joins import RAMP_S, fade_in, fade_out, pause
 from kani_npc.engine.messages import Event, Failed
@@ -29,6 +30,9 @@ from kani_npc.speech import (
     Priority,
     Utterance,
 )
+
+if TYPE_CHECKING:
+    from kani_npc.engine.adapters import Adaptation  # passed through, never looked into
 
 QUEUE_PATIENCE_S = 5.0  # a line in the queue rises by one priority each time it has waited so long
 ROW_PATIENCE_S = 1.0  # and a slot that wants a row
@@ -84,6 +88,7 @@ class Line:
     submitted_s: float
     pieces: deque[Piece]
     is_open: bool = False  # more pieces may come
+    adaptation: "Adaptation | None" = None  # what its voice changes in the model
     ready_s: float = math.inf  # since when there is something to say
     taken: int = 0  # samples
 
@@ -118,6 +123,7 @@ class Reading:
     index: int  # of the piece in its line
     is_guest_new: bool  # a clean slot, for the line's first piece
     is_piece_new: bool
+    adaptation: "Adaptation | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +361,7 @@ class Scheduler:
                 state.index,
                 is_guest_new=state.index == 0 and not piece.is_begun,
                 is_piece_new=not piece.is_begun,
+                adaptation=state.line.adaptation,
             )
 
     def note_reading(self, reading: Reading, read: Read) -> list[Event]:

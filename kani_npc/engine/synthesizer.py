@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -17,12 +18,13 @@ from typing import Protocol
 
 import torch
 
+from kani_npc.engine.adapters import Adaptation, AdaptedVoices
 from kani_npc.engine.cores import physical_cores
 from kani_npc.engine.engine import FAILED, Engine, EngineSettings
 from kani_npc.engine.messages import Abort, Append, Event, Failed, Inbound, Submit, Taken
 from kani_npc.engine.model import SpeechModel
 from kani_npc.errors import EngineClosed, EngineFailed, KaniError, ModelError
-from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance
+from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance, Voice
 from kani_npc.text.pieces import split
 
 logger = logging.getLogger(__name__)
@@ -63,8 +65,14 @@ class Synthesizer(Protocol):
         Closing the generator, or cancelling the task that waits on it, frees the utterance's slot before the next
         frame; use `contextlib.aclosing`. The first `anext` raises `InvalidUtterance` for what the model cannot say,
         `Overloaded` where the queue is full, `TooLate` for a line that could not start in time and `EngineClosed` after
-        `close`; any may raise `EngineFailed`, a later one `InvalidUtterance` where a later piece cannot be said.
+        `close`; for a voice with adapters also what `check_adapters` does, and it may wait until another voice's are
+        not needed any more. Any may raise `EngineFailed`, a later one `InvalidUtterance` where a later piece cannot
+        be said.
         """
+        ...
+
+    async def check_adapters(self, voice: Voice) -> None:
+        """Whether it can speak with the voice's adapters. Raises `AdapterUnfit`, and what reading them raises."""
         ...
 
     async def close(self) -> None:
@@ -96,6 +104,9 @@ class EngineSynthesizer:
         num_threads: int | None = None,
     ) -> None:
         self._engine = Engine(model, settings or EngineSettings())
+        self._adapted = AdaptedVoices(
+            model, self._engine.num_adapters, self._engine.settings.max_waiting
+        )
         self._num_threads = num_threads or model.max_threads or physical_cores()
         self._inbound: SimpleQueue[Inbound | Stop] = SimpleQueue()
         self._listeners: dict[str, asyncio.Queue[Audio | Finished | Failed]] = {}
@@ -119,21 +130,39 @@ class EngineSynthesizer:
 
     @property
     def load(self) -> EngineLoad:
-        return self._load
+        return replace(self._load, waiting=self._load.waiting + self._adapted.waiting)
+
+    async def check_adapters(self, voice: Voice) -> None:
+        """See `Synthesizer`."""
+        await self._adapted.check(voice)
 
     async def synthesize(
         self, utterance: Utterance, more: AsyncIterator[str] | None = None
     ) -> AsyncGenerator[SpeechEvent]:
         """See `Synthesizer`. A slow reader costs the memory of `max_untaken_s` of its sound, and nobody's time."""
-        if self._closed:
-            raise EngineClosed(CLOSED)
+        submitted_s = time.perf_counter()
+        async with self._adapted.held(utterance) as adaptation:
+            if self._closed:
+                raise EngineClosed(CLOSED)
+            spoken = self._spoken(utterance, more, submitted_s, adaptation)
+            async with aclosing(spoken) as events:
+                async for event in events:
+                    yield event
+
+    async def _spoken(
+        self,
+        utterance: Utterance,
+        more: AsyncIterator[str] | None,
+        submitted_s: float,
+        adaptation: Adaptation | None,
+    ) -> AsyncGenerator[SpeechEvent]:
         # An id of its own: when a caller's id comes again, the old line's last sounds may still be on their way.
         utterance = replace(utterance, id=f"{utterance.id}#{next(self._calls)}")
         pieces = split(utterance.text, utterance.language, self.info.max_piece_characters)
         self._loop = asyncio.get_running_loop()
         events = self._listeners[utterance.id] = asyncio.Queue()
-        is_open, submitted_s = more is not None, time.perf_counter()
-        self._inbound.put(Submit(utterance, tuple(filter(None, pieces)), is_open, submitted_s))
+        said = tuple(filter(None, pieces))
+        self._inbound.put(Submit(utterance, said, more is not None, submitted_s, adaptation))
         writer = asyncio.create_task(self._append(utterance.id, more)) if more else None
         ended, taken, often = False, 0, self.info.sample_rate_hz
         try:
@@ -166,6 +195,7 @@ class EngineSynthesizer:
     async def close(self) -> None:
         """See `Synthesizer`. Gives up on a stuck step after `CLOSE_TIMEOUT_S`."""
         self._closed = True
+        self._adapted.close()
         self._inbound.put(Stop())
         deadline_s = time.perf_counter() + CLOSE_TIMEOUT_S
         while self._thread.is_alive() and time.perf_counter() < deadline_s:
@@ -227,6 +257,7 @@ class EngineSynthesizer:
                 message.pieces,
                 is_open=message.is_open,
                 submitted_s=message.submitted_s,
+                adaptation=message.adaptation,
             )
         except KaniError as error:
             self._post([Event(utterance.id, Failed(error))])

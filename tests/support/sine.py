@@ -13,7 +13,7 @@ import numpy as np
 
 from kani_npc.audio import to_int16
 from kani_npc.engine.synthesizer import EngineLoad
-from kani_npc.errors import EngineClosed, EngineFailed, Overloaded
+from kani_npc.errors import AdapterUnfit, EngineClosed, EngineFailed, Overloaded
 from kani_npc.speech import (
     Audio,
     Finished,
@@ -23,6 +23,7 @@ from kani_npc.speech import (
     Sampling,
     SpeechEvent,
     Utterance,
+    Voice,
 )
 
 SAMPLE_RATE_HZ = 22050
@@ -87,6 +88,11 @@ class SineSynthesizer:
     @property
     def load(self) -> EngineLoad:
         return EngineLoad(num_slots=self.num_slots, active=self.active, waiting=self.waiting)
+
+    async def check_adapters(self, voice: Voice) -> None:
+        """A sine has nothing to adapt."""
+        if voice.is_adapted:
+            raise AdapterUnfit("a sine speaks without adapters")
 
     async def synthesize(
         self, utterance: Utterance, more: AsyncIterator[str] | None = None
