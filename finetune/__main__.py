@@ -3,6 +3,7 @@
     python -m finetune prepare     recordings and texts -> rows, and a report on them
     python -m finetune evaluate    what is heard of a model, before and after
     python -m finetune train       rows and a recipe -> an adapter or a model, and a report on the run
+    python -m finetune adapt-codec  rows and a recipe -> the codec's decoder for this voice, as a delta
 
 Every command goes on where it was stopped. Only parses arguments: the work is in the file of the same name. `tiny`
 itself is made by `python -m finetune.tiny`, lip shapes by `python -m finetune.lips`.
@@ -71,6 +72,24 @@ def train(
     from finetune import train
 
     train.run(recipes.read(recipe), runs)
+
+
+@app.command()
+def adapt_codec(
+    recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes/codec-*.toml")],
+    rows: Annotated[
+        Path | None, typer.Option(help="What `prepare` wrote, instead of the recipe's.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the run, instead of the recipe's.")] = "",
+    runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+) -> None:
+    """Rows and a recipe -> a decoder that knows the voice, as a delta, and what it gained."""
+    from finetune.codec import adapt
+    from finetune.codec import recipe as recipes
+
+    read = recipes.read(recipe).but(rows=rows, name=name)
+    adapt.run(read, runs)
+    print((runs / read.name / "report.md").read_text(), end="")
 
 
 @app.command()

@@ -168,6 +168,11 @@ class Recipe:
 
 def read(path: Path) -> Recipe:
     """The recipe in a TOML file. Raises `ValueError` that names the file and the key."""
+    return read_as(Recipe, path)
+
+
+def read_as(kind: type[T], path: Path) -> T:
+    """A TOML file as these dataclasses, for recipes of every kind. Raises as `read`."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -175,7 +180,7 @@ def read(path: Path) -> Recipe:
     except (OSError, ValueError) as wrong:
         raise ValueError(f"{path}: {wrong}") from None
     try:
-        return parse(values)
+        return _made(kind, values, "")
     except ValueError as wrong:
         raise ValueError(f"{path}: {wrong}") from None
 
