@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import soxr
@@ -22,9 +21,9 @@ from kani_npc.codec.load import load_codec, read_config
 from kani_npc.codec.protocol import Codec
 from kani_npc.codec.source_filter import SourceFilterCodec
 from kani_npc.errors import ModelError
+from kani_npc.lm.adapters import merge, read_peft
 from kani_npc.lm.generate import generate
 from kani_npc.lm.load import load_lm
-from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt
 from kani_npc.speaker.enrollment import unit
 from kani_npc.speaker.load import load_speaker_encoder
@@ -55,7 +54,7 @@ class Speaking:
     ) -> None:
         self.lm = load_lm(model, device=device)
         if adapter is not None:
-            self.lm = _with_adapter(self.lm, adapter)
+            merge(self.lm, read_peft(adapter, model))
         self._base_codec = open_codec(codec or model / "codec", codec_encoder)
         self.codec = (
             self._base_codec
@@ -141,20 +140,6 @@ class Listening:
     def who(self, sounds: Sequence[FloatArray], sample_rate_hz: int) -> FloatArray:
         """The embedding [D] that these sounds have together."""
         return unit(np.mean([self.hear(x, sample_rate_hz) for x in sounds], axis=0))
-
-
-def _with_adapter(lm: Lfm2, adapter: Path) -> Lfm2:
-    """The model with an adapter folded into its weights."""
-    from peft import PeftModel
-
-    if not (adapter / "adapter_config.json").is_file():
-        raise ModelError(f"{adapter} is no adapter: it has no adapter_config.json")
-    try:
-        wrapped: Any = PeftModel.from_pretrained(cast(Any, lm), str(adapter))
-    except (RuntimeError, ValueError, OSError) as error:
-        why = str(error).strip().partition("\n")[0]
-        raise ModelError(f"the adapter {adapter} does not fit the model: {why}") from error
-    return wrapped.merge_and_unload().eval().requires_grad_(False)
 
 
 def _sampling(model: Path) -> Sampling:
