@@ -93,6 +93,71 @@ async def test_errors_have_the_details_that_they_have_over_grpc(web):
     assert details(answer).details[1].Unpack(bad) and bad.field_violations[0].field == "text"
 
 
+def refusal(answer: Answer) -> dict[str, object]:
+    """All that a refusal says."""
+    status = details(answer)
+    said: dict[str, object] = {"code": answer.code, "message": status.message}
+    assert status.code == answer.code
+    for packed in status.details:
+        for kind in (
+            error_details_pb2.ErrorInfo,
+            error_details_pb2.BadRequest,
+            error_details_pb2.RetryInfo,
+        ):
+            detail = kind()
+            if packed.Unpack(detail):
+                said[kind.DESCRIPTOR.name] = detail
+    return said
+
+
+async def refusal_over_grpc(web: Web, request: pb.SynthesizeRequest) -> dict[str, object]:
+    call = web.grpc._stub.Synthesize(request)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in call:
+            pass
+    trailers = dict(tuple(pair) for pair in caught.value.trailing_metadata())
+    packed = base64.b64encode(trailers["grpc-status-details-bin"]).decode()
+    code = caught.value.code().value[0]
+    return refusal(
+        Answer(200, {}, [], {"grpc-status": str(code), "grpc-status-details-bin": packed})
+    )
+
+
+@pytest.mark.parametrize("first_over", ["grpc", "web"])
+async def test_both_wires_share_one_queue_and_refuse_alike(start, first_over):
+    web = await start(SineSynthesizer(speed=1.0, num_slots=1, max_waiting=0, speaker_space="sine"))
+    long, halt = pb.SynthesizeRequest(text=LONG), pb.SynthesizeRequest(text="Halt!")
+    if first_over == "grpc":
+        first = asyncio.create_task(anext(aiter(web.grpc.synthesize(LONG))))
+    else:
+        first = asyncio.create_task(web.call(SAY, long, grpc_timeout="8S"))
+    await until(lambda: web.sine.active == 1)
+    over_web = refusal(await web.call(SAY, halt))
+    assert over_web == await refusal_over_grpc(web, halt)
+    assert over_web["code"] == 8
+    assert over_web["ErrorInfo"].reason == "OVERLOADED"
+    assert over_web["RetryInfo"].retry_delay.ToMilliseconds() > 0
+    first.cancel()
+    await asyncio.wait([first])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.SynthesizeRequest(),
+        pb.SynthesizeRequest(text="x" * 20_001),
+        pb.SynthesizeRequest(text="Halt!", voice="nobody"),
+        pb.SynthesizeRequest(text="Halt!", npc="nobody"),
+        pb.SynthesizeRequest(text="Halt!", audio={"sample_rate_hz": 7}),
+        pb.SynthesizeRequest(text="Halt!", turn=3),
+    ],
+)
+async def test_what_is_refused_is_refused_alike_on_both_wires(web, request_):
+    over_web = refusal(await web.call(SAY, request_))
+    assert over_web["code"] in (3, 5) and "ErrorInfo" in over_web
+    assert over_web == await refusal_over_grpc(web, request_)
+
+
 async def test_metadata_reach_the_servicer(web):
     voice = voice_service_pb2.Voice(id="troll", consent=SYNTHETIC)
     request = voice_service_pb2.CreateVoiceRequest(voice=voice)

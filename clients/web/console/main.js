@@ -62,7 +62,7 @@ function showList() {
   $("list").replaceChildren(...items.map((item) => {
     const isShown = app.subject?.kind === app.kind && app.subject.id === item.id;
     const isRevoked = Boolean(item.consent?.revokeTime);
-    return el("li", {}, el("button", { onclick: () => go(app.kind, item.id), "data-id": item.id, ...(isShown ? { "aria-current": "true" } : {}) },
+    return el("li", {}, el("button", { onclick: () => go(app.kind, item.id), "data-id": item.id, title: item.displayName, ...(isShown ? { "aria-current": "true" } : {}) },
       el("span", { className: "name", textContent: item.displayName || item.id }),
       el("small", { textContent: app.kind === "npc" ? `${item.id} · ${item.voice}` : item.id }),
       el("span", { className: isRevoked ? "mark bad" : "mark", textContent: isRevoked ? "revoked" : item.revision > 1 ? `rev. ${item.revision}` : "" })));
@@ -294,7 +294,7 @@ $("open-npc").addEventListener("click", () => newNpc.open());
 
 $("search").addEventListener("input", showList);
 for (const kind of ["voice", "npc"]) {
-  $(`tab-${kind}`).addEventListener("click", () => listKind(kind));
+  $(`tab-${kind}`).addEventListener("click", () => { listKind(kind); doing(refresh); }); // games and other pages make some, too
   $(`tab-${kind}`).addEventListener("keydown", (event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     const other = kind === "voice" ? "npc" : "voice";

@@ -354,6 +354,8 @@ export const ImportVoiceRequest = message("kani_npc.v1.ImportVoiceRequest", () =
   [3, "consent", Consent],
   [4, "space", "string"],
   [5, "requestId", "string"],
+  [6, "revise", "bool"],
+  [7, "etag", "string"],
 ]);
 
 export const ImportVoiceResponse = message("kani_npc.v1.ImportVoiceResponse", () => [
@@ -670,6 +672,9 @@ export const Voice = message("kani_npc.v1.Voice", () => [
   [13, "parents", repeated(BlendShare)],
   [14, "numClips", "int32"],
   [15, "contentHash", "string"],
+  [16, "lora", "string"],
+  [17, "codecDelta", "string"],
+  [18, "report", "string"],
 ]);
 
 export const VoiceInfo = message("kani_npc.v1.VoiceInfo", () => [
