@@ -32,8 +32,6 @@ RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin kani
 COPY deploy/healthcheck.py /opt/healthcheck.py
 ENV PATH=/opt/kani-npc/bin:$PATH \
     KANI_NPC_ADDRESS=0.0.0.0:50051 \
-    # Cores are shared with other containers: OpenMP threads must not spin while they wait.
-    OMP_WAIT_POLICY=PASSIVE \
     # Models fetched by hub name; mount a volume here to keep them.
     HF_HOME=/home/kani/models
 USER 10001

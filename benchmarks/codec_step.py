@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kani_npc.config import SPIN_COUNT
+
 # Before torch is imported: see benchmarks.__main__.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 import torch
 from rich.console import Console

@@ -1,8 +1,10 @@
 """Settings: command line over environment over defaults; nothing unknown, nothing meaningless."""
 
+import os
+
 import pytest
 
-from kani_npc.config import ServeSettings, serve_settings
+from kani_npc.config import ServeSettings, calm_libraries, serve_settings
 from kani_npc.errors import SettingsError
 
 
@@ -50,3 +52,15 @@ def test_an_address_has_a_host_and_a_port():
         80,
     )
     assert ServeSettings(device="cuda:1").device == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [({}, "5000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None)],
+)
+def test_threads_wait_awake_for_a_moment_unless_the_environment_says_how(monkeypatch, given, count):
+    environment = dict(given)
+    monkeypatch.setattr(os, "environ", environment)
+    calm_libraries()
+    assert environment.get("GOMP_SPINCOUNT") == count
+    assert environment.get("OMP_WAIT_POLICY") == given.get("OMP_WAIT_POLICY")

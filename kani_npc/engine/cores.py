@@ -1,4 +1,4 @@
-"""How many cores the arithmetic may use."""
+"""How many cores the arithmetic may use, and when fewer are faster. Knows no model and no tensors."""
 
 import math
 import os
@@ -34,3 +34,53 @@ def _core(cpus: Path, cpu: int) -> str:
         return (cpus / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text().strip()
     except OSError:
         return str(cpu)
+
+
+class FasterThreads:
+    """All threads, or one alone: whichever makes a frame of codes sooner just now.
+
+    Matrices that wait for memory gain from a second core while it is free: a full-size frame took 50 ms instead of 70
+    on two quiet cores. Where another process has that core, all wait for the thread that does not get it, and one alone
+    is up to twice as fast. So the other choice is tried now and then.
+    """
+
+    TRY_AFTER = 32  # frames
+    TRY_FRAMES = 3  # in a row; the best of them counts, and of as many before
+    BETTER = 0.93  # of the time is what the other must take, or noise would decide
+
+    def __init__(self) -> None:
+        self._alone = False
+        self._left = (
+            0  # frames until a trial; the first comes as soon as there is something to compare with
+        )
+        self._usual: list[float] = []
+        self._tried: list[float] = []
+        self._rows = 0
+
+    def choose(self, most: int, rows: int) -> int:
+        """How many threads the next frame of so many rows takes."""
+        if rows != self._rows:  # frames are compared with those of as many rows
+            self._rows = rows
+            if self._tried:  # a trial that was cut off waits for its turn again
+                self._left = self.TRY_AFTER
+            self._usual.clear()
+            self._tried.clear()
+        return 1 if self._alone != self._is_trial else most
+
+    def note(self, seconds: float) -> None:
+        """How long that frame took."""
+        if not self._is_trial:
+            self._usual = [*self._usual, seconds][-self.TRY_FRAMES :]
+            self._left -= 1
+            return
+        self._tried.append(seconds)
+        if len(self._tried) == self.TRY_FRAMES:
+            if min(self._tried) < self.BETTER * min(self._usual):
+                self._alone = not self._alone
+            self._left = self.TRY_AFTER
+            self._usual.clear()
+            self._tried.clear()
+
+    @property
+    def _is_trial(self) -> bool:
+        return self._left <= 0 and len(self._usual) == self.TRY_FRAMES

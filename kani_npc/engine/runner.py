@@ -13,8 +13,9 @@ decoder at once.
 Shapes: S slots, B rows, K codebooks, F frames, N samples.
 """
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from torch import Tensor
 from kani_npc.audio import to_int16
 from kani_npc.codec.protocol import StreamingDecoder
 from kani_npc.engine.adapters import Adaptation
+from kani_npc.engine.cores import FasterThreads
 from kani_npc.engine.memory import buckets, spans
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.scheduler import StepFrames, StepPlan
@@ -202,6 +204,10 @@ class Runner:
         # Frames [K] that wait for sound, by slot.
         self._codes: list[list[Tensor]] = [[] for _ in range(num_slots)]
 
+        # A model that never takes more than one needs no choice; one that must say the same bits makes none.
+        chooses = model.max_threads is None and not model.lm.rows_are_independent
+        self._faster = FasterThreads() if chooses and not self._static else None
+
         self._frames: dict[tuple[int, int, int, int], StaticFrame] = {}
         self._buckets = buckets(min(max_rows or num_slots, num_slots))
         self._spans = spans(max_tokens)
@@ -286,7 +292,8 @@ class Runner:
         """A frame of codes for every slot in `speak`, then sound for `decode`; one copy to the host."""
         if self._static:
             return self._run_static(plan)
-        outcome = self._speak(plan.speak)
+        with self._threads_for(len(plan.speak)):
+            outcome = self._speak(plan.speak)
         sounds = self._decode(plan.decode)
         parts = [outcome, *(sound_BN.flatten() for _, sound_BN in sounds)]
         host = torch.cat(parts).cpu().numpy()
@@ -366,6 +373,21 @@ class Runner:
             heard = row[: -self._memory.codec.samples_per_frame] if slot in ended else row
             samples[slot] = to_int16(heard)
         return StepFrames(ended=ended, codes=codes, samples=samples, failed=failed)
+
+    @contextmanager
+    def _threads_for(self, rows: int) -> Iterator[None]:
+        """As many threads as make a frame soonest, of those that whoever runs this has, who gets them back."""
+        most = torch.get_num_threads()
+        if self._faster is None or most == 1 or not rows:
+            yield
+            return
+        torch.set_num_threads(self._faster.choose(most, rows))
+        started_s = time.perf_counter()
+        try:
+            yield
+            self._faster.note(time.perf_counter() - started_s)
+        finally:
+            torch.set_num_threads(most)
 
     def _speak(self, slots: Sequence[int]) -> Tensor:
         """Four sub-steps: the previous token in, code k out.

@@ -91,9 +91,8 @@ class EngineSynthesizer:
     Raises `ModelError` for a model that cannot speak at all, say because its weights are not finite.
 
     `num_threads` is for the arithmetic on the CPU; None takes the physical cores that the process may use, or one for
-    a small model. Where the cores are shared, set OMP_WAIT_POLICY=PASSIVE in the environment before the process
-    starts: idle OpenMP threads that spin take their time from everyone else (measured on two cores at a load of 7: a
-    tenth of the speed).
+    a small model. Call `config.calm_libraries` before torch is imported: idle OpenMP threads that spin for long take
+    their time from everyone else (measured on two cores at a load of 7: a tenth of the speed).
     """
 
     def __init__(

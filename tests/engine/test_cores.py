@@ -1,0 +1,74 @@
+"""One thread or all: whichever makes a frame sooner on the machine as it is."""
+
+import itertools
+
+import pytest
+import torch
+
+from kani_npc.engine import model as engine_model
+from kani_npc.engine.cores import FasterThreads
+from kani_npc.engine.runner import Runner
+from kani_npc.engine.scheduler import StepPlan
+from tests.engine.test_runner import begin
+from tests.support.random_model import random_model
+
+
+def frames(threads: FasterThreads, seconds: dict[int, float], count: int, rows: int = 1) -> list:
+    """The threads that `count` frames took, where so many take so long."""
+    taken = []
+    for _ in range(count):
+        taken.append(threads.choose(2, rows))
+        threads.note(seconds[taken[-1]])
+    return taken
+
+
+@pytest.mark.parametrize(("seconds", "better"), [({1: 1.0, 2: 1.5}, 1), ({1: 1.5, 2: 1.0}, 2)])
+def test_what_is_faster_is_found_in_the_first_frames_and_kept(seconds, better):
+    threads = FasterThreads()
+    frames(threads, seconds, 6)
+    taken = frames(threads, seconds, 350)
+    assert taken.count(better) == 320 and taken[:32] == [better] * 32
+
+
+def test_when_a_neighbour_comes_or_goes_the_choice_follows():
+    threads = FasterThreads()
+    assert frames(threads, {1: 1.5, 2: 1.0}, 50)[-1] == 2
+    assert frames(threads, {1: 1.5, 2: 3.0}, 50)[-1] == 1
+    assert frames(threads, {1: 1.5, 2: 1.0}, 50)[-1] == 2
+
+
+def test_noise_decides_nothing():
+    threads, noise = FasterThreads(), itertools.cycle((1.0, 1.04, 1.3, 0.97, 1.1, 2.0, 1.02))
+    taken = []
+    for _ in range(700):
+        taken.append(threads.choose(2, 1))
+        threads.note(next(noise))
+    assert taken.count(2) > 600
+
+
+def test_frames_of_other_rows_are_not_compared():
+    threads = FasterThreads()
+    taken = []
+    for rows in (8, 1) * 50:  # eight rows take longer, with any number of threads
+        taken += frames(threads, {1: rows * 1.0, 2: rows * 0.8}, 5, rows)
+    assert taken.count(2) > 450
+
+
+def test_a_runner_of_a_large_model_gives_the_threads_back(monkeypatch):
+    monkeypatch.setattr(engine_model, "FEW_WEIGHTS", 0)
+    runner = Runner(random_model(), num_slots=1, max_prompt_tokens=40, max_frames=20)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        begin(runner, random_model(), 0)
+        seen = set()
+        speak = runner._speak
+        monkeypatch.setattr(
+            runner, "_speak", lambda slots: (seen.add(torch.get_num_threads()), speak(slots))[1]
+        )
+        for _ in range(6):
+            runner.run(StepPlan((0,), ((0, 1),)))
+            assert torch.get_num_threads() == 2
+        assert seen == {1, 2}
+    finally:
+        torch.set_num_threads(before)
