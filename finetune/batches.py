@@ -319,3 +319,16 @@ def without_some_speakers(share: float, seed: int, epoch: int) -> Callable[[int,
         return example
 
     return drawn
+
+
+def with_wrong_codes(batch: Batch, layout: TokenLayout, most: float, seed: int) -> Batch:
+    """Some codes of each row read as any other of their codebook, up to a share of `most`; labels stay as they are."""
+    rng = np.random.default_rng(seed)
+    ids_BT = batch.ids_BT.numpy().copy()
+    codes_BT = ids_BT - layout.audio_tokens_start
+    size, num_codes = layout.codebook_size, layout.num_codebooks * layout.codebook_size
+    share_B1 = rng.uniform(0, most, (len(ids_BT), 1))
+    is_wrong = (rng.random(ids_BT.shape) < share_B1) & (codes_BT >= 0) & (codes_BT < num_codes)
+    others = codes_BT // size * size + rng.integers(0, size, ids_BT.shape)
+    ids_BT[is_wrong] = layout.audio_tokens_start + others[is_wrong]
+    return dataclasses.replace(batch, ids_BT=torch.from_numpy(ids_BT))

@@ -38,6 +38,9 @@ class Data:
     frames_per_s: float = 12.5
     drop_repeated_frames: bool = True  # as published; `tiny` was trained with them
     speaker_dropout: float = 0.0  # share of the utterances that are read without a speaker
+    # Most of an utterance's codes that are read as others, while what is to be learned stays: a small model that was
+    # never shown an error does not find back from one of its own. How many is drawn, from none up.
+    wrong_codes: float = 0.0
     pack_tokens: int = 0  # several utterances a row, up to so many inputs; 0: one a row
     shuffle_seed: int = 42
 
@@ -135,6 +138,7 @@ class Recipe:
         check(0 <= d.validation_share < 1, "data.validation_share is not from 0 to 1")
         check(not (d.validation and d.validation_share), "data: validation or validation_share")
         check(0 <= d.speaker_dropout <= 1, "data.speaker_dropout is not from 0 to 1")
+        check(0 <= d.wrong_codes < 1, "data.wrong_codes is not from 0 to 1")
         check(d.pack_tokens >= 0, "data.pack_tokens is negative")
         check(o.learning_rate > 0, "optimiser.learning_rate is not positive")
         check(o.rows_at_once > 0, "optimiser.rows_at_once is not positive")

@@ -269,6 +269,11 @@ class Trainer:
             self.recipe.loss,
             self.gap,
         )
+        if data.wrong_codes and epoch is not None:
+            drawn_by = (self.recipe.optimiser.seed, self.progress.step, *(i for r in rows for i in r))
+            batch = batches.with_wrong_codes(
+                batch, config.layout, data.wrong_codes, _seed(*drawn_by)
+            )
         return batch.to(self.accelerator.device)
 
     # --- looking at it
