@@ -27,6 +27,7 @@ Weights = Literal["float32", "bfloat16", "int8", "int4"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 INT4_GROUP = 32  # weights of a row that share a scale and a zero
+WHOLE = 1.5 * 2**23  # float32s of about this size are the whole numbers
 SPAN = 127 * 256  # levels of an input on either side of zero, such that its high byte is one
 
 
@@ -38,21 +39,16 @@ class Int8Linear(Direct):
     Takes oneDNN's product of x86 CPUs with VNNI (`is_fast_here`).
     """
 
-    scale: Tensor
-    zero: Tensor
-    span: Tensor
-    shifts: Tensor
-    weight: Tensor  # in oneDNN's own layout
-
     def __init__(self, weight_NK: Tensor) -> None:
         super().__init__()
         peak = weight_NK.abs().amax(dim=1).clamp_min(1e-12)
-        packed = (weight_NK / peak[:, None] * 127).round().to(torch.int8)
-        self.register_buffer("weight", torch.ops.onednn.qlinear_prepack(packed, None))
-        self.register_buffer("scale", peak / 127 / SPAN)
-        self.register_buffer("zero", torch.zeros(len(peak), dtype=torch.int64))
-        self.register_buffer("span", torch.tensor(float(SPAN)))
-        self.register_buffer("shifts", torch.tensor([0, 8], dtype=torch.int32)[:, None, None])
+        weight = (weight_NK / peak[:, None] * 127).round().to(torch.int8)
+        scale, zero = peak / 127 / SPAN, torch.zeros(len(peak), dtype=torch.int64)
+        # No buffers: whatever moves, counts or saves tensors can do nothing with oneDNN's own layout, and each that
+        # is looked up costs a microsecond of a product's hundred.
+        self._weight = (torch.ops.onednn.qlinear_prepack(weight, None), scale, zero, None)
+        self._span = torch.tensor(float(SPAN))
+        self._shifts = torch.tensor([0, 8], dtype=torch.int32)
 
     @staticmethod
     @cache
@@ -67,19 +63,18 @@ class Int8Linear(Direct):
             return False
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        peak = rows.abs().amax(1, True)
-        # One operator for each rounding: a fused one would round elements beside torch's vectors differently.
-        # A whole number in -SPAN..SPAN as 256 * (high - 128) + low - 128, rounded by cutting off. A row of zeros
-        # divides by zero; whatever comes of it is multiplied by its peak.
-        levels = (rows * (self.span / peak)).add_(256 * 128 + 128 + 0.5).to(torch.int32)
-        low_and_high = (levels >> self.shifts).to(torch.uint8).view(-1, rows.shape[1])
-        y = torch.ops.onednn.qlinear_pointwise(
-            *(low_and_high, 1.0, 128, self.weight, self.scale, self.zero, None),
-            *(1.0, 0, torch.float32, "none", [], ""),
+        peak = x.abs().amax(-1, True)
+        # A whole number in -SPAN..SPAN, as 256 * (high - 128) + low - 128. At a float32 of this size the last bit is
+        # worth 1, so the sum is the rounding, and its last two bytes are the two. One operator for each rounding: a
+        # fused one would round elements beside torch's vectors differently. A row of zeros divides by zero; whatever
+        # comes of it is multiplied by its peak.
+        levels = (x * (self._span / peak)).add_(WHOLE + 256 * 128 + 128).view(torch.int32)
+        low_and_high = (levels >> self._shifts.view(2, *[1] * x.ndim)).to(torch.uint8)
+        y = torch.ops.onednn.qlinear_pointwise.default(
+            low_and_high, 1.0, 128, *self._weight, 1.0, 0, torch.float32, "none", [], ""
         )
-        low, high = y.view(2, len(rows), -1).unbind(0)
-        return low.add_(high, alpha=256).mul_(peak).view(*x.shape[:-1], -1)
+        low, high = y.unbind(0)
+        return low.add_(high, alpha=256).mul_(peak)
 
 
 class PortableInt8Linear(Direct):
