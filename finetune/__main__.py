@@ -72,6 +72,7 @@ def train(
     from finetune import train
 
     train.run(recipes.read(recipe), runs)
+    train.leave()
 
 
 @app.command()

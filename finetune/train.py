@@ -38,6 +38,7 @@ from finetune import batches, beginning, checkpoints
 from finetune.batches import Batch, Examples, Row
 from finetune.learner import Learner, flash_kernel
 from finetune.recipe import Optimiser, Recipe
+from kani_npc.lm.model import Lfm2
 from kani_npc.text.tokenizer import load_tokenizer
 
 # Held-out rows are read in one go, so that their number is no reason to wait.
@@ -81,6 +82,12 @@ def run(recipe: Recipe, runs: Path = Path("runs")) -> Path:
     return folder
 
 
+def leave() -> None:
+    """Says goodbye to the other processes, where there are any."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 class Trainer:
     """A model, its data, an optimiser, and where they are kept. Every process has one."""
 
@@ -88,9 +95,9 @@ class Trainer:
         self.recipe, self.folder = recipe, folder
         if recipe.machine.threads:
             torch.set_num_threads(recipe.machine.threads)
-        self.accelerator = accelerator = _accelerator(recipe, folder)
-        flash_kernel(recipe.machine.attention, accelerator.device)  # says at once what is missing
         self.lm, self.source = beginning.open_model(recipe)
+        self.accelerator = accelerator = _accelerator(recipe, folder, self.lm)
+        flash_kernel(recipe.machine.attention, accelerator.device)  # says at once what is missing
         self._check_tags()
         with accelerator.main_process_first():
             self.examples, self.held_out = self._read_examples()
@@ -103,9 +110,10 @@ class Trainer:
             attention=recipe.machine.attention,
             gradient_checkpointing=recipe.machine.gradient_checkpointing,
         )
-        self._weights = [w for w in learner.parameters() if w.requires_grad]
         optimiser = _adamw(learner, recipe.optimiser)
         self.learner, prepared = accelerator.prepare(learner, optimiser)
+        # Not before: sharding makes others of them.
+        self._weights = [w for w in self.learner.parameters() if w.requires_grad]
         self.optimiser: torch.optim.Optimizer = prepared.optimizer
         self.progress = Progress()
         self.gap = self.lm.config.conv_kernel - 1
@@ -121,6 +129,7 @@ class Trainer:
         found = self._from_main(found)
         if found is not None:
             self._resume(found)
+        self._forget_what_was_undone()
         self.accelerator.init_trackers(TRACKED)
         if not self.is_main:
             return
@@ -151,6 +160,8 @@ class Trainer:
             disable=not self.is_main,
         )
         started, before_s = time.monotonic(), progress.seconds
+        if progress.step == 0 and len(self.held_out):
+            self._log({"step": 0, "validation_loss": self.validation_loss()})
         with bar:
             for rows in self._steps():
                 loss, norm, rate = self.train(rows)
@@ -278,6 +289,22 @@ class Trainer:
 
     # --- looking at it
 
+    def _forget_what_was_undone(self) -> None:
+        """Figures of steps after the checkpoint: they are going to be made again."""
+        path = self.folder / "metrics.jsonl"
+        if self.is_main and path.exists():
+            lines = path.read_text().splitlines(keepends=True)
+            # The last one may be half a line, of a process that was killed.
+            kept = [
+                x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= self._begun_at
+            ]
+            checkpoints.write(path, lambda draft: draft.write_text("".join(kept)))
+
+    @property
+    def _begun_at(self) -> int:
+        """The last step whose figures stand; -1 before the first."""
+        return self.progress.step or -1
+
     def _look(self, losses: Sequence[float], norm: float, rate: float) -> None:
         progress = self.progress
         figures: dict[str, float] = {
@@ -309,7 +336,8 @@ class Trainer:
         """The result, where no validation has chosen one."""
         if not len(self.held_out):
             self._write_result()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
         best = (
             f", best at step {self.progress.best_step} with {self.progress.best_loss:.4f}"
             if len(self.held_out)
@@ -499,8 +527,9 @@ def _adamw(learner: Learner, settings: Optimiser) -> torch.optim.Optimizer:
     )
 
 
-def _accelerator(recipe: Recipe, folder: Path) -> Any:
-    from accelerate import Accelerator
+def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
+    from accelerate import Accelerator, PartialState
+    from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
     machine = recipe.machine
     accelerator = Accelerator(
@@ -509,6 +538,21 @@ def _accelerator(recipe: Recipe, folder: Path) -> Any:
         log_with=list(recipe.watch.report_to) or None,
         project_dir=folder,
     )
+    if machine.sharding == "fsdp" and accelerator.num_processes > 1:
+        plugin = FullyShardedDataParallelPlugin(
+            fsdp_version=2,
+            reshard_after_forward=True,
+            auto_wrap_policy="transformer_based_wrap",
+            transformer_cls_names_to_wrap=["Layer"],
+            ignored_modules=[lm.alpha_weights] if len(lm.alpha_weights) else None,
+            cpu_ram_efficient_loading=False,
+        )
+        if machine.precision == "bf16":
+            plugin.set_mixed_precision("bf16")
+        # accelerate takes the plugin where there is an accelerator only. Told afterwards, it shards elsewhere too.
+        for state in (PartialState(), accelerator.state):
+            state.distributed_type = DistributedType.FSDP
+        accelerator.state.fsdp_plugin = plugin
     return accelerator
 
 
