@@ -418,6 +418,7 @@ async def _import_voice(
     file: Annotated[Path, typer.Argument(help="A file of `voices export`, or a published .pt.")],
     id: Annotated[str, typer.Option(help="What to call it [default: as in the file]")] = "",
     space: Annotated[str, typer.Option(help="Of a .pt file: the encoder that made it.")] = "",
+    revise: Annotated[bool, typer.Option("--revise", help="The voice's next revision.")] = False,
     synthetic: SyntheticOption = False,
     own_voice: OwnVoiceOption = False,
     holder: HolderOption = "",
@@ -434,6 +435,7 @@ async def _import_voice(
         bundle=bundle,
         id=id,
         space=space,
+        revise=revise,
         consent=_consent(synthetic, own_voice, holder, statement, scope, expires, statement_file),
     )
     with _uploading(file.name, len(bundle)):

@@ -37,7 +37,6 @@ from kani_npc.server.voice_service import Enroller, VoiceService
 from kani_npc.server.web import web_server
 from kani_npc.server.web_calls import WebCalls
 from kani_npc.speaker.embedder import Embedder
-from kani_npc.speech import ModelInfo
 from kani_npc.v1 import (
     accent_service_pb2,
     lexicon_service_pb2,
@@ -165,6 +164,7 @@ def _load(settings: ServeSettings, device: str) -> tuple[Synthesizer, BuiltinVoi
         num_slots=settings.slots,
         max_rows=settings.rows or None,
         max_lead_s=settings.max_lead_s,
+        adapters=settings.adapters or None,
     )
     if settings.vram_bytes:
         engine = within(settings.vram_bytes, model, engine)
@@ -207,7 +207,7 @@ async def listening(
     """
     check_address(settings)
     async with (
-        _registry(voices, synthesizer.info, settings) as registry,
+        _registry(voices, synthesizer, settings) as registry,
         UsageMeter(registry.records) as usage,
         _cache(settings) as cache,
     ):
@@ -281,7 +281,7 @@ async def _cache(settings: ServeSettings) -> AsyncIterator[LineCache | None]:
 
 @asynccontextmanager
 async def _registry(
-    voices: BuiltinVoices, info: ModelInfo, settings: ServeSettings
+    voices: BuiltinVoices, synthesizer: Synthesizer, settings: ServeSettings
 ) -> AsyncIterator[Registry]:
     """The registry on the store of the settings. Raises `StoreUnavailable` and `SettingsError`."""
     artefacts = Path(settings.artifacts) if settings.artifacts else None
@@ -289,7 +289,11 @@ async def _registry(
     try:
         records = Records(store)
         async with Registry(
-            records, voices, info, stale_voice_s=settings.stale_voice_s
+            records,
+            voices,
+            synthesizer.info,
+            stale_voice_s=settings.stale_voice_s,
+            check_adapters=synthesizer.check_adapters,
         ) as registry:
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARD_S):

@@ -218,6 +218,10 @@ class VoiceService(rpc.VoiceServiceServicer):
                     clips=clips,
                     source=VoiceSource.ENROLLED,
                     parents=(),
+                    # Were trained with the embedding that it had.
+                    lora=None,
+                    codec_delta=None,
+                    report=None,
                 )
 
             if request.revise:
@@ -291,6 +295,8 @@ class VoiceService(rpc.VoiceServiceServicer):
             consent=_consent(request.consent) if request.HasField("consent") else None,
             space=request.space,
             request_id=request.request_id,
+            revise=request.revise,
+            etag=request.etag,
         )
         return pb.ImportVoiceResponse(voice=from_voice(voice))
 
@@ -332,6 +338,9 @@ def from_voice(voice: VoiceRecord) -> pb.Voice:
         parents=[pb.BlendShare(voice=p.voice, weight=p.weight) for p in voice.parents],
         num_clips=len(voice.clips),
         content_hash=content_hash(voice),
+        lora=voice.lora or "",
+        codec_delta=voice.codec_delta or "",
+        report=voice.report or "",
     )
     if voice.embedding is not None:
         message.embedding.space = voice.embedding.space

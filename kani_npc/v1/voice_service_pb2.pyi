@@ -72,7 +72,7 @@ class BlendShare(_message.Message):
     def __init__(self, voice: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Voice(_message.Message):
-    __slots__ = ("id", "display_name", "labels", "etag", "revision", "create_time", "update_time", "source", "embedding", "tag", "licence", "consent", "parents", "num_clips", "content_hash")
+    __slots__ = ("id", "display_name", "labels", "etag", "revision", "create_time", "update_time", "source", "embedding", "tag", "licence", "consent", "parents", "num_clips", "content_hash", "lora", "codec_delta", "report")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +95,9 @@ class Voice(_message.Message):
     PARENTS_FIELD_NUMBER: _ClassVar[int]
     NUM_CLIPS_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
+    LORA_FIELD_NUMBER: _ClassVar[int]
+    CODEC_DELTA_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     id: str
     display_name: str
     labels: _containers.ScalarMap[str, str]
@@ -110,7 +113,10 @@ class Voice(_message.Message):
     parents: _containers.RepeatedCompositeFieldContainer[BlendShare]
     num_clips: int
     content_hash: str
-    def __init__(self, id: _Optional[str] = ..., display_name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., etag: _Optional[str] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[_Union[VoiceSource, str]] = ..., embedding: _Optional[_Union[Embedding, _Mapping]] = ..., tag: _Optional[str] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., parents: _Optional[_Iterable[_Union[BlendShare, _Mapping]]] = ..., num_clips: _Optional[int] = ..., content_hash: _Optional[str] = ...) -> None: ...
+    lora: str
+    codec_delta: str
+    report: str
+    def __init__(self, id: _Optional[str] = ..., display_name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., etag: _Optional[str] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[_Union[VoiceSource, str]] = ..., embedding: _Optional[_Union[Embedding, _Mapping]] = ..., tag: _Optional[str] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., parents: _Optional[_Iterable[_Union[BlendShare, _Mapping]]] = ..., num_clips: _Optional[int] = ..., content_hash: _Optional[str] = ..., lora: _Optional[str] = ..., codec_delta: _Optional[str] = ..., report: _Optional[str] = ...) -> None: ...
 
 class CreateVoiceRequest(_message.Message):
     __slots__ = ("voice", "request_id")
@@ -319,18 +325,22 @@ class ExportVoiceResponse(_message.Message):
     def __init__(self, bundle: _Optional[bytes] = ..., file_name: _Optional[str] = ...) -> None: ...
 
 class ImportVoiceRequest(_message.Message):
-    __slots__ = ("bundle", "id", "consent", "space", "request_id")
+    __slots__ = ("bundle", "id", "consent", "space", "request_id", "revise", "etag")
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     CONSENT_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISE_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     bundle: bytes
     id: str
     consent: Consent
     space: str
     request_id: str
-    def __init__(self, bundle: _Optional[bytes] = ..., id: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., space: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    revise: bool
+    etag: str
+    def __init__(self, bundle: _Optional[bytes] = ..., id: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., space: _Optional[str] = ..., request_id: _Optional[str] = ..., revise: bool = ..., etag: _Optional[str] = ...) -> None: ...
 
 class ImportVoiceResponse(_message.Message):
     __slots__ = ("voice",)

@@ -191,7 +191,8 @@ class VoiceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ImportVoice(self, request, context):
-        """Makes a voice of such a file, or of a published `.pt` file. At most 32 MiB.
+        """Makes a voice of such a file, or of a published `.pt` file. At most 32 MiB. Adapters in it that the model cannot
+        speak with are refused (FAILED_PRECONDITION, ADAPTER_UNFIT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,8 +52,8 @@ class Bundle:
 
 def part_names(voice: VoiceRecord, *, with_clips: bool) -> tuple[str, ...]:
     """The large parts that belong into its file. Reference clips are recordings of a person: only where asked for."""
-    adapters = tuple(name for name in (voice.lora, voice.codec_delta) if name is not None)
-    return adapters + (voice.clips if with_clips else ())
+    names = (voice.lora, voice.codec_delta, voice.report, *(voice.clips if with_clips else ()))
+    return tuple(name for name in names if name is not None)
 
 
 def write_bundle(bundle: Bundle) -> bytes:
@@ -82,8 +82,8 @@ def write_bundle(bundle: Bundle) -> bytes:
 
 
 def read_bundle(data: bytes) -> Bundle:
-    """The voice, as `IMPORTED` and with no consent. Raises `BundleError` for a file that is not whole, not ours, or not
-    what its checksum says."""
+    """The voice, as `IMPORTED` (or still `FINE_TUNED`) and with no consent. Raises `BundleError` for a file that is not
+    whole, not ours, or not what its checksum says."""
     header = _header(data)
     metadata = header.get("__metadata__")
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
@@ -109,7 +109,9 @@ def read_bundle(data: bytes) -> Bundle:
             raise BundleError("the voice file has a part that is not what it is called")
     if absent := set(part_names(voice, with_clips=True)) - set(parts):
         raise BundleError(f"the voice file lacks {len(absent)} of its parts")
-    return Bundle(replace(voice, source=VoiceSource.IMPORTED, consent=None, parents=()), parts)
+    is_tuned = voice.source is VoiceSource.FINE_TUNED
+    source = VoiceSource.FINE_TUNED if is_tuned else VoiceSource.IMPORTED
+    return Bundle(replace(voice, source=source, consent=None, parents=()), parts)
 
 
 def read_pt(data: bytes, *, id: str, space: str) -> VoiceRecord:

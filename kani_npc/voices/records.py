@@ -8,17 +8,18 @@ every change. Both, and the times, are the store's to set: what a caller puts th
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 
 from kani_npc.errors import InvalidRecord, InvalidUtterance
-from kani_npc.speech import AccentPreset, Sampling, SpeakerEmbedding, Voice
+from kani_npc.speech import AccentPreset, Part, Sampling, SpeakerEmbedding, Voice
 from kani_npc.voices.consent import Consent, ConsentKind
 from kani_npc.voices.names import VoiceRef, check_id
 
@@ -75,7 +76,12 @@ class VoiceRecord(Record):
     KIND: ClassVar[str] = "voice"
     HEARD: ClassVar[tuple[str, ...]] = ("embedding", "tag", "lora", "codec_delta")
     ALLOWED: ClassVar[tuple[str, ...]] = ("consent", "revoked_through", "licence")
-    ORIGIN: ClassVar[tuple[str, ...]] = ("source", "parents", "clips")  # goes where HEARD goes
+    ORIGIN: ClassVar[tuple[str, ...]] = (
+        "source",
+        "parents",
+        "clips",
+        "report",
+    )  # goes where HEARD goes
     REVISED: ClassVar[tuple[str, ...]] = HEARD + ALLOWED
     KEEPS_REVISIONS: ClassVar[bool] = True
 
@@ -92,6 +98,7 @@ class VoiceRecord(Record):
     lora: str | None = None
     codec_delta: str | None = None
     clips: tuple[str, ...] = ()  # reference recordings, kept where that was asked for
+    report: str | None = None  # on the recordings that it was fine-tuned on
 
     def __post_init__(self) -> None:
         Record.__post_init__(self)
@@ -102,7 +109,7 @@ class VoiceRecord(Record):
         _check_length(self.licence, 4000, "licence")  # a blend has those of sixteen voices
         for parent in self.parents:
             VoiceRef.parse(parent.voice, field="parents.voice")
-        for name in ("lora", "codec_delta"):
+        for name in ("lora", "codec_delta", "report"):
             if (digest := getattr(self, name)) is not None:
                 check_sha256(digest, name)
         for digest in self.clips:
@@ -110,7 +117,7 @@ class VoiceRecord(Record):
 
     @property
     def voice(self) -> Voice:
-        """What a line is spoken with."""
+        """What a line is spoken with, but for its adapters."""
         return Voice(
             id=self.id,
             display_name=self.display_name or self.id,
@@ -120,6 +127,14 @@ class VoiceRecord(Record):
             revision=self.revision,
         )
 
+    def adapted_voice(self, read: Callable[[str], Awaitable[bytes]]) -> Voice:
+        """What a line is spoken with, its adapters among it; `read` gets a large part by its name."""
+
+        def part(sha256: str | None) -> Part | None:
+            return None if sha256 is None else Part(sha256, partial(read, sha256))
+
+        return replace(self.voice, lora=part(self.lora), codec_delta=part(self.codec_delta))
+
     @property
     def ref(self) -> str:
         return f"{self.id}@{self.revision}"
@@ -127,7 +142,8 @@ class VoiceRecord(Record):
     @property
     def parts(self) -> set[str]:
         """The large parts that it names."""
-        return {name for name in (self.lora, self.codec_delta, *self.clips) if name is not None}
+        names = (self.lora, self.codec_delta, self.report, *self.clips)
+        return {name for name in names if name is not None}
 
     @classmethod
     def builtin(cls, voice: Voice) -> "VoiceRecord":

@@ -7,19 +7,20 @@ without the store. Knows no wire and no engine.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from kani_npc.errors import (
     AccentNotFound,
+    AdapterUnfit,
     AlreadyExists,
     ConsentExpired,
     ConsentRequired,
     ConsentRevoked,
-    FailedPrecondition,
     InvalidRecord,
     KaniError,
     LexiconNotFound,
@@ -79,10 +80,11 @@ class Cast:
     sampling: Sampling
     permission: Permission
     changes: int  # how far the registry had heard when it looked
+    read_part: Callable[[str], Awaitable[bytes]]  # of the project's large parts
 
     @property
     def voice(self) -> Voice:
-        return self.voice_record.voice
+        return self.voice_record.adapted_voice(self.read_part)
 
     @property
     def accent(self) -> AccentPreset | None:
@@ -112,7 +114,10 @@ class Registry:
         *,
         stale_voice_s: float = STALE_VOICE_S,
         max_cached: int = 20_000,
+        check_adapters: Callable[[Voice], Awaitable[None]] | None = None,
     ) -> None:
+        """`check_adapters` says whether the model can speak with a voice's; None is a server that takes none."""
+        self._check_adapters = check_adapters
         self.records = records
         self._builtin = builtin
         self._info = info
@@ -172,7 +177,10 @@ class Registry:
         for layer in (preset, who):
             if layer is not None:
                 sampling = layer.sampling.over(sampling)
-        return Cast(project, who, speaker, preset, lexicon, sampling, permission, changes)
+        read_part = partial(self.records.get_artefact, project)
+        return Cast(
+            project, who, speaker, preset, lexicon, sampling, permission, changes, read_part
+        )
 
     async def check_may_speak(self, cast: Cast) -> Permission:
         """Whether the voice of a line may be heard at this moment: for whoever is about to send its sound some time
@@ -254,11 +262,23 @@ class Registry:
             project, await self.records.create(project, record, request_id=request_id)
         )
 
-    async def check_new(self, project: str, record: Record) -> None:
-        """Raises what `create` would, but for an id that is taken in the store: for what is costly to prepare."""
+    async def check_new(
+        self, project: str, record: Record, parts: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Raises what `create` would, but for an id that is taken in the store: for what is costly to prepare.
+
+        `parts` are large ones that are not in the store yet.
+        """
         if self._builtin_record(type(record), record.id):
             raise AlreadyExists(f"{record.KIND} {record.id!r} came with the model", current="")
-        await self._check(project, record, None)
+        await self._check(project, record, None, parts)
+
+    async def check_changed(
+        self, project: str, record: R, current: R, parts: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Raises what `update` would for `record` in the place of `current`. See `check_new`."""
+        self._check_writable(type(record), record.id)
+        await self._check(project, record, current, parts)
 
     async def blend(
         self,
@@ -393,10 +413,8 @@ class Registry:
         return voice, consent
 
     def _check_embedding(self, voice: VoiceRecord) -> None:
-        if voice.lora or voice.codec_delta:
-            raise FailedPrecondition(
-                f"voice {voice.id!r} has an adapter, which this server cannot apply"
-            )
+        if (voice.lora or voice.codec_delta) and self._check_adapters is None:
+            raise AdapterUnfit(f"voice {voice.id!r} has an adapter, which this server cannot apply")
         if (embedding := voice.embedding) is None:
             return
         space, width = self._info.speaker_space, len(embedding.vector)
@@ -452,7 +470,13 @@ class Registry:
 
     # What may be written
 
-    async def _check(self, project: str, record: Record, current: Record | None) -> None:
+    async def _check(
+        self,
+        project: str,
+        record: Record,
+        current: Record | None,
+        parts: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Only what changes is checked: a label can be put on what could not be enrolled today."""
 
         def changes(name: str) -> bool:
@@ -464,6 +488,8 @@ class Registry:
                     raise InvalidRecord("only a model's own voices are built in", field="source")
                 if changes("embedding"):
                     self._check_embedding(record)
+                if changes("lora") or changes("codec_delta"):
+                    await self._check_parts(project, record, parts or {})
                 if record.tag is not None and changes("tag"):
                     self._check_tag(record.tag, f"voice {record.id!r}")
                 if changes("parents"):
@@ -486,6 +512,16 @@ class Registry:
                     await self.get(AccentRecord, project, record.accent)
                 if record.lexicon is not None and changes("lexicon"):
                     await self.get(Lexicon, project, record.lexicon)
+
+    async def _check_parts(
+        self, project: str, voice: VoiceRecord, parts: Mapping[str, bytes]
+    ) -> None:
+        async def read(sha256: str) -> bytes:
+            return parts.get(sha256) or await self.records.get_artefact(project, sha256)
+
+        self._check_embedding(voice)
+        if self._check_adapters is not None:
+            await self._check_adapters(voice.adapted_voice(read))
 
     def _check_writable(self, kind: type[Record], id: str) -> None:
         if self._builtin_record(kind, id):

@@ -36,11 +36,16 @@ async def import_voice(
     consent: Consent | None,
     space: str = "",
     request_id: str = "",
+    revise: bool = False,
+    etag: str = "",
 ) -> VoiceRecord:
     """Creates a voice from a file of `export_voice`, under `id` where one is given; or from a published `.pt` voice,
     which needs an `id` and the `space` of the encoder that made it.
 
-    Raises `BundleError`, and what `Registry.create` does.
+    With `revise` it is the next revision of a voice that is there already: sounds as the file's does; what the file,
+    or the caller, does not say stays as it is. With an `etag`, only if the voice still has it.
+
+    Raises `BundleError`, and what `Registry.create` and `Registry.update` do.
     """
     if data.startswith(_ZIP):
         for field, value in (("id", id), ("space", space)):
@@ -54,7 +59,25 @@ async def import_voice(
     voice = replace(
         bundle.voice, id=VoiceRef.parse(id).id if id else bundle.voice.id, consent=consent
     )
-    await registry.check_new(project, voice)
-    # Parts first: a voice is never there without what it is made of.
-    async with registry.records.keeping(project, list(bundle.parts.values())):
-        return await registry.create(project, voice, request_id=request_id)
+    # Parts first: a voice is never there without what it is made of. But what is refused is not kept.
+    parts = list(bundle.parts.values())
+    if not revise:
+        await registry.check_new(project, voice, bundle.parts)
+        async with registry.records.keeping(project, parts):
+            return await registry.create(project, voice, request_id=request_id)
+    current = await registry.get(VoiceRecord, project, voice.id)
+    await registry.check_changed(project, _revised(current, voice), current, bundle.parts)
+    async with registry.records.keeping(project, parts):
+        return await registry.update(
+            VoiceRecord, project, voice.id, lambda current: _revised(current, voice), etag=etag
+        )
+
+
+def _revised(current: VoiceRecord, voice: VoiceRecord) -> VoiceRecord:
+    """`current`, sounding as `voice` does, and changed otherwise where that says something."""
+    said = {name: getattr(voice, name) for name in ("display_name", "licence", "labels", "consent")}
+    sound = {name: getattr(voice, name) for name in VoiceRecord.HEARD + VoiceRecord.ORIGIN}
+    sound["tag"] = voice.tag or current.tag
+    if voice.embedding == current.embedding and not voice.clips:
+        sound["clips"] = current.clips  # what it was made of is what it was
+    return replace(current, **sound, **{name: value for name, value in said.items() if value})

@@ -197,6 +197,14 @@ namespace KaniNpc.V1
         public int NumClips;
         /// <summary>Output only. Equal hashes sound equal: a roll-back has the hash of the old revision.</summary>
         public string ContentHash = "";
+        /// <summary>
+        /// Output only. What a fine-tuned voice changes in the model, by the sha256 of the part: in the language model (an
+        /// adapter of low rank), in the codec's decoder. Empty: nothing.
+        /// </summary>
+        public string Lora = "";
+        public string CodecDelta = "";
+        /// <summary>Output only. The report on the recordings that it was fine-tuned on, by its sha256; ExportVoice has it.</summary>
+        public string Report = "";
 
         public static Voice Parse(ArraySegment<byte> data)
         {
@@ -223,6 +231,9 @@ namespace KaniNpc.V1
             for (var i = 0; i < Parents.Count; i++) output.Message(106, Parents[i]);
             if (NumClips != 0) output.Int32(112, NumClips);
             if (!string.IsNullOrEmpty(ContentHash)) output.String(122, ContentHash);
+            if (!string.IsNullOrEmpty(Lora)) output.String(130, Lora);
+            if (!string.IsNullOrEmpty(CodecDelta)) output.String(138, CodecDelta);
+            if (!string.IsNullOrEmpty(Report)) output.String(146, Report);
         }
 
         public void MergeFrom(ref WireReader input)
@@ -247,6 +258,9 @@ namespace KaniNpc.V1
                     case 106: { var item = new BlendShare(); input.Message(item); Parents.Add(item); break; }
                     case 112: NumClips = input.Int32(); break;
                     case 122: ContentHash = input.String(); break;
+                    case 130: Lora = input.String(); break;
+                    case 138: CodecDelta = input.String(); break;
+                    case 146: Report = input.String(); break;
                     default: input.Skip(tag); break;
                 }
             }
@@ -1152,6 +1166,13 @@ namespace KaniNpc.V1
         /// <summary>Of a `.pt` file: the encoder that made it.</summary>
         public string Space = "";
         public string RequestId = "";
+        /// <summary>
+        /// Makes the next revision of a voice that is there already: it sounds as the file's does. What neither the file nor the
+        /// request says of it (name, labels, licence, consent) stays as it is.
+        /// </summary>
+        public bool Revise;
+        /// <summary>With `revise`: only if the voice still has it.</summary>
+        public string Etag = "";
 
         public static ImportVoiceRequest Parse(ArraySegment<byte> data)
         {
@@ -1168,6 +1189,8 @@ namespace KaniNpc.V1
             if (Consent != null) output.Message(26, Consent);
             if (!string.IsNullOrEmpty(Space)) output.String(34, Space);
             if (!string.IsNullOrEmpty(RequestId)) output.String(42, RequestId);
+            if (Revise) output.Bool(48, Revise);
+            if (!string.IsNullOrEmpty(Etag)) output.String(58, Etag);
         }
 
         public void MergeFrom(ref WireReader input)
@@ -1182,6 +1205,8 @@ namespace KaniNpc.V1
                     case 26: { var part = Consent ?? new Consent(); input.Message(part); Consent = part; break; }
                     case 34: Space = input.String(); break;
                     case 42: RequestId = input.String(); break;
+                    case 48: Revise = input.Bool(); break;
+                    case 58: Etag = input.String(); break;
                     default: input.Skip(tag); break;
                 }
             }
@@ -1332,7 +1357,10 @@ namespace KaniNpc.V1
         public static readonly UnaryMethod<ExportVoiceRequest, ExportVoiceResponse> ExportVoice =
             new UnaryMethod<ExportVoiceRequest, ExportVoiceResponse>("/kani_npc.v1.VoiceService/ExportVoice", ExportVoiceResponse.Parse);
 
-        /// <summary>Makes a voice of such a file, or of a published `.pt` file. At most 32 MiB.</summary>
+        /// <summary>
+        /// Makes a voice of such a file, or of a published `.pt` file. At most 32 MiB. Adapters in it that the model cannot
+        /// speak with are refused (FAILED_PRECONDITION, ADAPTER_UNFIT).
+        /// </summary>
         public static readonly UnaryMethod<ImportVoiceRequest, ImportVoiceResponse> ImportVoice =
             new UnaryMethod<ImportVoiceRequest, ImportVoiceResponse>("/kani_npc.v1.VoiceService/ImportVoice", ImportVoiceResponse.Parse);
 

@@ -93,6 +93,9 @@ void Voice::WriteTo(WireWriter& output) const {
   for (const auto& item : parents) output.Message(106, item);
   if (num_clips != 0) output.Int32(112, num_clips);
   if (!content_hash.empty()) output.String(122, content_hash);
+  if (!lora.empty()) output.String(130, lora);
+  if (!codec_delta.empty()) output.String(138, codec_delta);
+  if (!report.empty()) output.String(146, report);
 }
 
 bool Voice::MergeFrom(WireReader& input) {
@@ -125,6 +128,9 @@ bool Voice::MergeFrom(WireReader& input) {
       case 106: parents.emplace_back(); input.Message(&parents.back()); break;
       case 112: num_clips = input.Int32(); break;
       case 122: content_hash = input.String(); break;
+      case 130: lora = input.String(); break;
+      case 138: codec_delta = input.String(); break;
+      case 146: report = input.String(); break;
       default: input.Skip(wire_tag); break;
     }
   }
@@ -582,6 +588,8 @@ void ImportVoiceRequest::WriteTo(WireWriter& output) const {
   if (consent) output.Message(26, *consent);
   if (!space.empty()) output.String(34, space);
   if (!request_id.empty()) output.String(42, request_id);
+  if (revise) output.Bool(48, revise);
+  if (!etag.empty()) output.String(58, etag);
 }
 
 bool ImportVoiceRequest::MergeFrom(WireReader& input) {
@@ -595,6 +603,8 @@ bool ImportVoiceRequest::MergeFrom(WireReader& input) {
         break;
       case 34: space = input.String(); break;
       case 42: request_id = input.String(); break;
+      case 48: revise = input.Bool(); break;
+      case 58: etag = input.String(); break;
       default: input.Skip(wire_tag); break;
     }
   }

@@ -100,6 +100,12 @@ struct KANI_API Voice {
   std::int32_t num_clips = 0;
   // Output only. Equal hashes sound equal: a roll-back has the hash of the old revision.
   std::string content_hash;
+  // Output only. What a fine-tuned voice changes in the model, by the sha256 of the part: in the language model (an
+  // adapter of low rank), in the codec's decoder. Empty: nothing.
+  std::string lora;
+  std::string codec_delta;
+  // Output only. The report on the recordings that it was fine-tuned on, by its sha256; ExportVoice has it.
+  std::string report;
 
   void WriteTo(WireWriter& output) const;
   // False where `input` is not such a message; what was read until then is kept.
@@ -368,6 +374,11 @@ struct KANI_API ImportVoiceRequest {
   // Of a `.pt` file: the encoder that made it.
   std::string space;
   std::string request_id;
+  // Makes the next revision of a voice that is there already: it sounds as the file's does. What neither the file nor the
+  // request says of it (name, labels, licence, consent) stays as it is.
+  bool revise = false;
+  // With `revise`: only if the voice still has it.
+  std::string etag;
 
   void WriteTo(WireWriter& output) const;
   // False where `input` is not such a message; what was read until then is kept.
@@ -434,7 +445,8 @@ struct VoiceService {
   // The voice as one file. A voice that must not speak is not exported either; consent does not travel.
   static constexpr UnaryMethod<ExportVoiceRequest, ExportVoiceResponse> ExportVoice{
       "/kani_npc.v1.VoiceService/ExportVoice"};
-  // Makes a voice of such a file, or of a published `.pt` file. At most 32 MiB.
+  // Makes a voice of such a file, or of a published `.pt` file. At most 32 MiB. Adapters in it that the model cannot
+  // speak with are refused (FAILED_PRECONDITION, ADAPTER_UNFIT).
   static constexpr UnaryMethod<ImportVoiceRequest, ImportVoiceResponse> ImportVoice{
       "/kani_npc.v1.VoiceService/ImportVoice"};
   // Ends the consent for all revisions of a voice, and its running lines within a second, on every server that shares
