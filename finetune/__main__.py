@@ -4,6 +4,7 @@
     python -m finetune evaluate    what is heard of a model, before and after
     python -m finetune train       rows and a recipe -> an adapter or a model, and a report on the run
     python -m finetune adapt-codec  rows and a recipe -> the codec's decoder for this voice, as a delta
+    python -m finetune publish     what these made -> a voice that speaks on a running service
 
 Every command goes on where it was stopped. Only parses arguments: the work is in the file of the same name. `tiny`
 itself is made by `python -m finetune.tiny`, lip shapes by `python -m finetune.lips`.
@@ -141,6 +142,68 @@ def evaluate(
     )
     print(evaluate_report.text(found, evaluate.FIGURES))
     print(f"\n{out / 'report.html'}")
+
+
+@app.command("publish")
+def publish_voice(
+    id: Annotated[
+        str, typer.Argument(help="What the voice is called; a new one, or its next revision.")
+    ],
+    server: Annotated[str, typer.Option(help="host:port of the running service.")] = "",
+    adapter: Annotated[Path | None, typer.Option(help="The folder that `train` wrote.")] = None,
+    codec_delta: Annotated[
+        Path | None, typer.Option(help="The file that `adapt-codec` wrote.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Rows of `prepare`: the speaker's embedding, the report.")
+    ] = None,
+    speaker: Annotated[str | None, typer.Option(help="Of rows that have several.")] = None,
+    embedding: Annotated[Path | None, typer.Option(help="A .pt file instead.")] = None,
+    report: Annotated[Path | None, typer.Option(help="On the recordings, instead.")] = None,
+    model: Annotated[str | None, typer.Option(help="The base [default: the adapter's own]")] = None,
+    codec: Annotated[str | None, typer.Option(help="With --merge: of a base without one.")] = None,
+    merge: Annotated[
+        Path | None, typer.Option(help="Write a model folder there, and publish nothing.")
+    ] = None,
+    consent: Annotated[
+        str, typer.Option(help="synthetic, own-voice, or a .json file that says who allows it.")
+    ] = "",
+    name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    tag: Annotated[str, typer.Option(help="The language tag of its lines.")] = "",
+    licence: Annotated[str, typer.Option(help="Of the voice.")] = "",
+    project: Annotated[str, typer.Option(help="Whose voices [default: default]")] = "",
+) -> None:
+    """What training made -> a voice of a running service, or with --merge a model folder.
+
+    Consent in a file: kind (granted, own_voice, synthetic), holder, statement, scope, expires (a date). A voice that is
+    there already keeps its own where none is given.
+    """
+    from finetune import publish
+
+    if merge is not None:
+        publish.write_model(
+            merge, model=model, adapter=adapter, codec_delta=codec_delta, codec=codec
+        )
+        print(f"kani-npc serve --model {merge}")
+        return
+    character = publish.read_character(
+        model=model,
+        adapter=adapter,
+        codec_delta=codec_delta,
+        data=data,
+        speaker=speaker,
+        embedding=embedding,
+        report=report,
+    )
+    voice = publish.run(
+        server,
+        id,
+        character,
+        project=project,
+        about={"display_name": name, "tag": tag, "licence": licence},
+        consent=publish.read_consent(consent),
+    )
+    print(f"{voice.id}@{voice.revision}")
 
 
 def main() -> None:

@@ -1,0 +1,281 @@
+"""Makes one voice revision of what training made, on a running service; or a model folder that has it built in.
+
+A voice gets its embedding, an adapter of the language model, a delta of the codec's decoder, a language tag, a consent
+record and the report on the recordings; it is published through `kani_npc.v1` as any client would. What is not given
+stays as the voice had it. Knows no server's inside: whether an adapter fits, the server says.
+"""
+
+import asyncio
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf import json_format
+
+from kani_npc import models
+from kani_npc.client import Client, ServiceError
+from kani_npc.codec.delta import load as load_delta
+from kani_npc.codec.delta import with_delta
+from kani_npc.codec.load import load_codec
+from kani_npc.codec.nanocodec import NanoCodec
+from kani_npc.codec.source_filter import SourceFilterCodec
+from kani_npc.errors import BundleError
+from kani_npc.lm.adapters import Lora, merge, read_peft
+from kani_npc.lm.load import load_lm, save_lm
+from kani_npc.speech import SpeakerEmbedding
+from kani_npc.v1 import voice_service_pb2 as pb
+from kani_npc.voices.bundle import Bundle, read_bundle, read_pt, write_bundle
+from kani_npc.voices.records import VoiceRecord, VoiceSource
+
+UPLOAD_S = 300.0
+MODEL_FILES = ("*.json", "*.safetensors", "*.xz", "*.md", "LICENSE*", "NOTICE*")
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """What training made of an actor; what is None is not given."""
+
+    lora: Lora | None = None
+    codec_delta: bytes | None = None
+    embedding: SpeakerEmbedding | None = None
+    report: bytes | None = None
+
+
+def read_character(
+    *,
+    model: str | None = None,
+    adapter: Path | None = None,
+    codec_delta: Path | None = None,
+    data: Path | None = None,
+    speaker: str | None = None,
+    embedding: Path | None = None,
+    report: Path | None = None,
+) -> Character:
+    """Reads it from disk. `model` is what it was trained on, by default what the adapter names; `data` the rows of
+    `prepare`, whose embedding of the speaker and whose report are taken; `embedding` a `.pt` file instead.
+
+    Raises `ValueError`, `ModelError`, `BundleError` and `OSError` that say which file is wrong, and what in it.
+    """
+    named = models.resolve_model(model or _trained_on(adapter))
+    space = str(_config(named).get("speaker_space") or models.PUBLISHED_SPEAKER_ENCODER)
+    speaks = None
+    if embedding is not None:
+        speaks = read_pt(embedding.read_bytes(), id="x", space=space).embedding
+    elif data is not None:
+        speaks = SpeakerEmbedding(_of_speaker(data, speaker), space)
+    if report is None and data is not None and (data / "report.json").is_file():
+        report = data / "report.json"
+    delta = None
+    if codec_delta is not None:
+        delta = codec_delta.read_bytes()
+        load_delta(delta)  # is one, at least
+    return Character(
+        lora=None if adapter is None else read_peft(adapter, named),
+        codec_delta=delta,
+        embedding=speaks,
+        report=None if report is None else report.read_bytes(),
+    )
+
+
+def read_consent(said: str) -> pb.Consent | None:
+    """`synthetic`, `own-voice`, or a JSON file with kind, holder, statement, scope, expires; None for nothing.
+
+    Raises `ValueError`, `OSError`.
+    """
+    if not said:
+        return None
+    record = {"kind": said} if said in ("synthetic", "own-voice") else _json(Path(said))
+    known = {"kind", "holder", "statement", "scope", "expires", "statement_sha256"}
+    if unknown := record.keys() - known:
+        raise ValueError(
+            f"{said}: {min(unknown)!r} is no part of a consent; there are {sorted(known)}"
+        )
+    if not all(isinstance(value, str) for value in record.values()):
+        raise ValueError(f"{said}: the parts of a consent are texts")
+    kind = f"CONSENT_KIND_{record.get('kind', '').replace('-', '_').upper()}"
+    if kind not in dict(pb.ConsentKind.items()):
+        raise ValueError(f"{said}: kind must be granted, own_voice or synthetic")
+    texts = {name: text for name, text in record.items() if name not in ("kind", "expires")}
+    consent = json_format.ParseDict({"kind": kind, **texts}, pb.Consent())
+    if "expires" in record:
+        expires = datetime.fromisoformat(record["expires"])
+        consent.expire_time.FromDatetime(expires if expires.tzinfo else expires.replace(tzinfo=UTC))
+    return consent
+
+
+async def publish(
+    client: Client,
+    id: str,
+    character: Character,
+    *,
+    about: Mapping[str, Any] | None = None,
+    consent: pb.Consent | None = None,
+) -> pb.Voice:
+    """The voice as the service has it now: a new one, or the next revision of the one that is called so.
+
+    `about` has the display_name, tag, licence and labels that it shall have; without a `consent` a voice that is there
+    keeps its own. Raises `ServiceError`, and `BundleError` for what is too large for one voice.
+    """
+    current, etag = None, ""
+    with suppress(_NotThere):
+        current, etag = await _current(client, id)
+    before = current or Bundle(VoiceRecord(id=id))
+    parts = dict(before.parts)
+
+    def part(data: bytes | None, name: str | None) -> str | None:
+        if data is None:
+            return name
+        parts[sha256 := hashlib.sha256(data).hexdigest()] = data
+        return sha256
+
+    def written(lora: Lora | None) -> bytes:
+        voice = replace(
+            before.voice,
+            source=VoiceSource.FINE_TUNED,
+            embedding=character.embedding or before.voice.embedding,
+            lora=part(lora and lora.to_bytes(), before.voice.lora),
+            codec_delta=part(character.codec_delta, before.voice.codec_delta),
+            report=part(character.report, before.voice.report),
+            **{name: value for name, value in (about or {}).items() if value},
+        )
+        return write_bundle(Bundle(voice, {name: parts[name] for name in voice.parts}))
+
+    try:
+        bundle = written(character.lora)
+    except BundleError:
+        if character.lora is None:
+            raise
+        bundle = written(character.lora.half())
+    request = pb.ImportVoiceRequest(
+        bundle=bundle,
+        id=id,
+        consent=consent,
+        revise=current is not None,
+        etag=etag,
+    )
+    return (await client.voices.ImportVoice(request, timeout_s=UPLOAD_S)).voice
+
+
+def run(server: str, id: str, character: Character, *, project: str = "", **said: Any) -> pb.Voice:
+    """`publish` to the service at `server`. Raises `ValueError` with what the service answered instead."""
+    if not server:
+        raise ValueError("--server must be host:port of a running service")
+
+    async def over_the_wire() -> pb.Voice:
+        async with Client(server, timeout_s=30.0, project=project) as client:
+            return await publish(client, id, character, **said)
+
+    try:
+        return asyncio.run(over_the_wire())
+    except ServiceError as error:
+        raise ValueError(f"{server}: {error}") from None
+
+
+class _NotThere(Exception):
+    """Nobody is called so yet."""
+
+
+async def _current(client: Client, id: str) -> tuple[Bundle, str]:
+    """The voice as it is, without its recordings, and its etag."""
+    try:
+        etag = (await client.voices.GetVoice(pb.GetVoiceRequest(id=id))).voice.etag
+    except ServiceError as error:
+        if error.status == "NOT_FOUND":
+            raise _NotThere from None
+        raise
+    exported = await client.voices.ExportVoice(pb.ExportVoiceRequest(voice=id), timeout_s=UPLOAD_S)
+    return read_bundle(exported.bundle), etag
+
+
+def write_model(
+    out: Path,
+    *,
+    model: str | None = None,
+    adapter: Path | None = None,
+    codec_delta: Path | None = None,
+    codec: str | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """A model folder with the adapter merged into its weights (float32) and a whole codec; the rest is the base's.
+
+    Appears whole or not at all. Raises `ValueError` for a folder that is there already, `ModelError`, `OSError`.
+    """
+    base = models.resolve_model(model or _trained_on(adapter))
+    if out.exists():
+        raise ValueError(f"{out} is there already; name a new folder")
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        for pattern in MODEL_FILES:
+            for path in base.glob(pattern):
+                shutil.copyfile(path, draft / path.name)
+        if (base / "speaker").is_dir():
+            shutil.copytree(base / "speaker", draft / "speaker")
+        if adapter is not None:
+            say("merging the adapter")
+            config = _config(base)
+            save_lm(merge(load_lm(base), read_peft(adapter, base)), draft)
+            # What the language model's own class does not know of.
+            written = config | _config(draft)
+            (draft / "config.json").write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+            for path in draft.glob("model-*.safetensors*"):  # shards of the base
+                path.unlink()
+            (draft / "model.safetensors.index.json").unlink(missing_ok=True)
+        where = Path(codec) if codec else base / "codec"
+        if codec_delta is not None:
+            say("writing the whole codec")
+            tuned = with_delta(load_codec(where), load_delta(codec_delta))
+            assert isinstance(tuned, NanoCodec | SourceFilterCodec)
+            tuned.save(draft / "codec")
+        elif where.is_dir():
+            shutil.copytree(where, draft / "codec")
+        draft.replace(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _trained_on(adapter: Path | None) -> str:
+    """The model that peft wrote down, where nobody says another."""
+    if adapter is None:
+        return "tiny"
+    named = _json(adapter / "adapter_config.json").get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise ValueError(f"{adapter} does not say which model it was trained on; pass --model")
+    return named
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return _json(folder / "config.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read as JSON") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is not a JSON object")
+    return value
+
+
+def _of_speaker(data: Path, speaker: str | None) -> np.ndarray:
+    """The mean of a speaker's takes, of unit length, as `prepare` wrote it with each row."""
+    from finetune.rows import Source, rows
+
+    found: dict[str, np.ndarray] = {}
+    for row in rows(Source(str(data))):
+        if row.speaker_emb is not None and (speaker is None or row.speaker == speaker):
+            found.setdefault(row.speaker, row.speaker_emb)
+    if len(found) != 1:
+        which = ", ".join(sorted(found)) or "nobody of that name"
+        raise ValueError(f"{data} has {which}; name one with --speaker")
+    vector = next(iter(found.values())).astype(np.float32)
+    return vector / np.linalg.norm(vector)
