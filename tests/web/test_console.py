@@ -17,6 +17,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 ENROL_MS = 150_000  # a worker is a fresh Python with torch, of the least priority
 # Once it does: there are pauses in what the microphone hears.
 MOVES = "meter => new Promise(done => setInterval(() => meter.value > -50 && done(), 20))"
+# Three hops of timing, asked for by the samples that were played.
+MOUTH_AT = """async (samples) => {
+    const { Wave } = await import("/console/wave.js");
+    const wave = new Wave(document.createElement("canvas"));
+    const shape = (viseme) => Array.from({ length: 15 }, (_, i) => (i === viseme ? 1 : 0));
+    wave.addTiming({ firstSample: 0, hopSamples: 441, weights: [...shape(0), ...shape(10)], openness: [0, 1] });
+    wave.addTiming({ firstSample: 882, hopSamples: 441, weights: shape(1), openness: [0] });
+    return samples.map((played) => wave.playedTo(played));
+}"""
 CONTROLS = (
     "button textbox searchbox combobox checkbox radio slider spinbutton tab meter image dialog Date "
     "DisclosureTriangle menuitem link"
@@ -37,17 +46,19 @@ async def heard(page: Page) -> dict[str, int | str]:
 
 
 async def hear_without_gaps(page: Page, steps: Locator) -> dict[str, int | str]:
-    """The best of some takes: the audio thread of a busy machine is late at times, and the page cannot help it."""
-    fewest = 99
+    """One of at most four takes, each played whole: the audio thread of a busy machine is late at times, and the page
+    cannot help it. What the player itself is worth is tried on a simulated clock (test_module.py)."""
+    gaps = []
     for _ in range(4):
         await steps.click()
         await page.wait_for_timeout(50)  # the last line's facts are gone
         facts = await heard(page)
         assert facts["played"] == facts["total"] > 0
-        fewest = min(fewest, int(facts["underruns"]))
-        if fewest == 0:
+        gaps.append(facts["underruns"])
+        if gaps[-1] == 0:
+            print("gaps:", gaps)  # `pytest -rP` shows it
             return facts
-    pytest.fail(f"every take had gaps, {fewest} at the least")
+    pytest.fail(f"every take had gaps: {gaps}")
 
 
 async def nameless_controls(page: Page) -> Iterable[str]:
@@ -85,6 +96,14 @@ async def test_a_line_is_typed_and_heard_to_its_last_sample(web, chromium):
         assert facts["played"] == len(said.text) * SAMPLES_PER_FRAME
         assert 0 < facts["firstAudioMs"] <= facts["firstSoundMs"]
         await expect(page.locator("#fact-first")).to_have_text(re.compile(r"^\d+ ms$"))
+        await expect(page.locator("#fact-mouth")).to_have_text(re.compile("^[a-zA-Z]{1,3}$"))
+        assert await page.evaluate(MOUTH_AT, [0, 440, 441, 1322, 5000]) == [
+            "sil",
+            "sil",
+            "aa",
+            "PP",
+            "",
+        ]
         assert await nameless_controls(page) == []
         # Enter says it, Escape stops it: long before its 40 s are over.
         await page.get_by_label("Line", exact=True).fill("Halt! " * 80)

@@ -125,5 +125,14 @@ async def test_the_module_speaks_with_a_server(start, tmp_path):
     assert seen["nobody"] == "UNAVAILABLE"
 
 
+async def test_the_player_has_no_gap_on_a_simulated_audio_clock_with_120_ms_in_hand():
+    seen = await run_node("player_clock.mjs")
+    for take in seen["steady"]:
+        assert take == {"played": seen["total"], "underruns": 0, "isSame": True}
+    # What comes later than that is heard as gaps, and nothing of it is lost.
+    assert all(take["played"] == seen["total"] for take in seen["late"])
+    assert sum(take["underruns"] for take in seen["late"]) > 0
+
+
 def test_the_tables_are_what_the_contract_says():
     assert generate_web.TARGET.read_text() == generate_web.generate()

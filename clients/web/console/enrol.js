@@ -35,9 +35,10 @@ export function enrolDialog(app, made) {
   }
 
   async function startRecording() {
-    recorder = new Recorder();
+    const mine = (recorder = new Recorder());
     let seconds = 0;
     await recorder.start((block) => {
+      if (recorder !== mine) return; // what was still on its way when it was stopped
       seconds += 0.1;
       const level = dbfs(block);
       $("level").value = Math.max(-60, level);
