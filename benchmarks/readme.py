@@ -38,7 +38,7 @@ def figures(results: Path) -> str:
     return "\n".join(_sections({name: _newest(results, name) for name in _NAMES}))
 
 
-_NAMES = ("speech", "load", "decode", "codec-step", "soak")
+_NAMES = ("speech", "load", "frames", "decode", "codec-step", "soak")
 
 
 def _newest(results: Path, name: str) -> dict[str, Any] | None:
@@ -53,6 +53,7 @@ def _sections(found: dict[str, dict[str, Any] | None]) -> Iterator[str]:
     for name, key, section in (
         ("speech", "speech", _speech),
         ("load", "load_test", _load),
+        ("frames", "frames", _frames),
         ("decode", "decode", _decode),
     ):
         result = found[name]
@@ -131,6 +132,56 @@ def _load(load: dict[str, Any]) -> Iterator[str]:
     )
     cancel = load["cancel_to_free_ms"]
     yield f"From hanging up to a free slot: {cancel['p50']:.0f} ms (p95 {cancel['p95']:.0f}).\n"
+
+
+def _frames(frames: dict[str, Any]) -> Iterator[str]:
+    models = frames["models"]
+    yield from _table(
+        [
+            "a frame (80 ms) of every row, ms",
+            "part",
+            *(f"{row['rows']}" for row in models[0]["rows"]),
+        ],
+        [
+            [f"{model['model']}, {model['weights']}, {_threads(model)}", part]
+            + [f"{row['ms'][part]:.{1 if row['ms'][part] < 100 else 0}f}" for row in model["rows"]]
+            for model in models
+            for part in ("language model", "codec")
+        ],
+    )
+    yield (
+        "How far each stage is from this machine's limit (the time that reading its bytes takes at the rate measured "
+        "in the same run; for the codec, that its multiplications take at the rate of one large float32 product): "
+        "times the limit, and its share of the frame.\n"
+    )
+    stages = ("matrices", "attention", "head and sampling", "rest", "codec")
+    rows = [(model, row) for model in models for row in (model["rows"][0], model["rows"][-1])]
+    yield from _table(
+        ["", "rows", *stages],
+        [
+            [model["model"], str(row["rows"]), *(_distance(row, stage) for stage in stages)]
+            for model, row in rows
+        ],
+    )
+    for model in models:
+        reads = model["read_gb_s"]
+        yield (
+            f"{model['model']}: a frame reads {model['bytes']['matrices'] / 1e6:.1f} MB of matrices four times at "
+            f"{reads['matrices']:.0f} GB/s, {model['bytes']['head'] / 1e6:.1f} MB of heads once, and "
+            f"{model['bytes_remembered_a_row'] / 1e6:.2f} MB a row four times; its sound is "
+            f"{model['codec_gflop_a_frame']:.2f} GFLOP a row, at {model['product_gflop_s']:.0f} GFLOP/s.\n"
+        )
+
+
+def _threads(model: dict[str, Any]) -> str:
+    return "1 thread" if model["threads"] == 1 else f"{model['threads']} threads"
+
+
+def _distance(row: dict[str, Any], stage: str) -> str:
+    ms = row["ms"]
+    share = f"{ms[stage] / (ms['language model'] + ms['codec']):.0%}"
+    floor = row["floor_ms"].get(stage)
+    return share if floor is None else f"x {ms[stage] / floor:.1f}, {share}"
 
 
 def _decode(decode: dict[str, Any]) -> Iterator[str]:

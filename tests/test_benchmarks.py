@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import load, machine, report, speech
+from benchmarks import frames, load, machine, readme, report, speech
 from benchmarks.listener import BUFFER_S, Listened
 from benchmarks.worker import SMALL, Worker
 
@@ -86,3 +87,23 @@ def test_load_is_measured_in_both_loops_and_written(random_model_folder: Path, t
     path = report.write({"load_test": measured}, tmp_path, "quick")
     assert json.loads(path.read_text())["load_test"] == measured
     assert path.with_suffix(".png").stat().st_size > 0
+
+
+def test_frames_are_measured_with_their_floors_and_drawn(tmp_path: Path):
+    threads = torch.get_num_threads()
+    measured = frames.run(quick=True, rounds=1, settle_s=0.0)
+    assert torch.get_num_threads() == threads
+    (tiny,) = measured["models"]
+    assert [row["rows"] for row in tiny["rows"]] == [1, 2]
+    for row in tiny["rows"]:
+        stages, floors = row["ms"], row["floor_ms"]
+        assert set(floors) <= set(stages) | {"codec, reading alone"}
+        assert min(floors.values()) > 0 and min(stages[stage] for stage in frames.STAGES) > 0
+        # Frames that are watched are others than those that count: of one, the stages are its parts.
+        assert sum(stages[stage] for stage in frames.STAGES) <= stages["language model"] * 1.01
+    one, two = (row["floor_ms"] for row in tiny["rows"])
+    assert one["matrices"] == two["matrices"], "weights are read once for all rows"
+    assert two["codec"] > one["codec"] and two["attention"] > one["attention"]
+    path = report.write({"frames": measured}, tmp_path, "quick")
+    assert path.with_suffix(".png").stat().st_size > 0
+    assert any("x " in line for line in readme._frames(measured))
