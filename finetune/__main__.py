@@ -66,13 +66,17 @@ def prepare(
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes")],
+    rows: Annotated[
+        Path | None, typer.Option(help="What `prepare` wrote, instead of the recipe's.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the run, instead of the recipe's.")] = "",
     runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
 ) -> None:
     """Rows and a recipe -> an adapter or a model, and a report on the run."""
     from finetune import recipe as recipes
     from finetune import train
 
-    train.run(recipes.read(recipe), runs)
+    train.run(recipes.read(recipe).but(rows=rows, name=name), runs)
     train.leave()
 
 

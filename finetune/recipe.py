@@ -166,6 +166,13 @@ class Recipe:
     def has_validation(self) -> bool:
         return bool(self.data.validation) or self.data.validation_share > 0
 
+    def but(self, *, rows: Path | None = None, name: str = "") -> "Recipe":
+        """The same for other rows, under another name; what is not given stays."""
+        data = self.data
+        if rows is not None:
+            data = dataclasses.replace(data, train=(Source(str(rows)),))
+        return dataclasses.replace(self, data=data, name=name or self.name)
+
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
