@@ -11,16 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Before torch is imported, and inherited by the processes that are measured: on shared cores, OpenMP threads that
-# spin while they wait cost several times what the work does.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from kani_npc.config import SPIN_COUNT
+
+# Before torch is imported, and inherited by the processes that are measured: how threads wait, as in `kani-npc serve`.
+os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 from rich.console import Console
 
-from benchmarks import decode, load, machine, report, speech
+from benchmarks import decode, frames, load, machine, report, speech
 from benchmarks.worker import ROOT
 
-PARTS = ("speech", "load", "decode")
+PARTS = ("speech", "load", "frames", "decode")
 
 
 def main() -> None:
@@ -64,6 +65,10 @@ def main() -> None:
             seconds=2.0 if arguments.quick else arguments.seconds,
             settle_s=settle_s,
             build=build,
+        )
+    if "frames" in parts:
+        result["frames"] = frames.run(
+            quick=arguments.quick, rounds=min(rounds, 3), settle_s=settle_s
         )
     if "decode" in parts:
         result["decode"] = decode.run(**common)
