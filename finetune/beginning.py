@@ -5,6 +5,7 @@ Knows no data and no loss.
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,6 +113,23 @@ def with_lora(lm: Lfm2, lora: Lora, model: str) -> Any:
     # peft asks the model for its own name, which ours has not.
     adapted.peft_config["default"].base_model_name_or_path = model
     return adapted
+
+
+def merged(weights: Mapping[str, Tensor], lora: Lora | None) -> dict[str, Tensor]:
+    """The plain model's weights of an adapted one's: what each adapter adds is added."""
+    if lora is None:
+        return dict(weights)
+    scale = lora.alpha / (math.sqrt(lora.rank) if lora.rslora else lora.rank)
+    plain: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        if ".lora_" in name:
+            continue
+        if ".base_layer." in name:
+            inner = name.removesuffix(".base_layer.weight")
+            down, up = (weights[f"{inner}.lora_{x}.default.weight"] for x in "AB")
+            name, weight = f"{inner}.weight", weight + scale * (up @ down)
+        plain[name] = weight
+    return plain
 
 
 def write_adapter(adapted: Any, weights: Mapping[str, Tensor], folder: Path) -> None:

@@ -17,7 +17,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,17 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.tensor import DTensor
 from tqdm import tqdm
 
-from finetune import batches, beginning, checkpoints
+from finetune import batches, beginning, checkpoints, report
 from finetune.batches import Batch, Examples, Row
 from finetune.learner import Learner, flash_kernel
+from finetune.metrics import Metrics, measure
 from finetune.recipe import Optimiser, Recipe
 from kani_npc.lm.model import Lfm2
 from kani_npc.text.tokenizer import load_tokenizer
 
 # Held-out rows are read in one go, so that their number is no reason to wait.
 EVALUATED_AT_ONCE = 8
+MEASURED_ROWS = 64  # of the dashboard's figures
 TRACKED = "tensorboard"  # the folder of the curves, and the project's name for others
 
 
@@ -281,7 +283,11 @@ class Trainer:
             self.gap,
         )
         if data.wrong_codes and epoch is not None:
-            drawn_by = (self.recipe.optimiser.seed, self.progress.step, *(i for r in rows for i in r))
+            drawn_by = (
+                self.recipe.optimiser.seed,
+                self.progress.step,
+                *(i for r in rows for i in r),
+            )
             batch = batches.with_wrong_codes(
                 batch, config.layout, data.wrong_codes, _seed(*drawn_by)
             )
@@ -323,7 +329,37 @@ class Trainer:
                 self._write_result()
             else:
                 progress.num_worse += 1
+        if _is_due(progress.step, self.recipe.watch.metrics_every):
+            found = self._measure()
+            figures |= found.figures if found else {}
         self._log(figures)
+
+    def _measure(self) -> Metrics | None:
+        """The dashboard's figures of the weights as they are now, on the main process; None on the others.
+
+        On a plain model of its own, an adapter merged into it: what is measured is neither sharded nor wrapped.
+        """
+        state, _ = get_state_dict(self.learner, (), options=_whole(False))
+        if not self.is_main:
+            self.accelerator.wait_for_everyone()
+            return None
+        weights = beginning.merged(_named(state), self.recipe.lora)
+        with torch.device("meta"):
+            lm = Lfm2(self.lm.config)
+        lm.load_state_dict(weights, assign=True)
+        plain = Learner(lm.to(self.accelerator.device).requires_grad_(False), self.recipe.loss)
+        some = self.held_out if len(self.held_out) else self.examples
+        rows: list[Row] = [(i,) for i in range(min(MEASURED_ROWS, len(some)))]
+        found = measure(
+            plain,
+            [
+                self._batch(some, rows[i : i + EVALUATED_AT_ONCE])
+                for i in range(0, len(rows), EVALUATED_AT_ONCE)
+            ],
+            influence_positions=self.recipe.watch.influence_positions,
+        )
+        self.accelerator.wait_for_everyone()
+        return found
 
     def _log(self, figures: dict[str, float]) -> None:
         step = int(figures["step"])
@@ -333,17 +369,50 @@ class Trainer:
                 file.write(json.dumps(figures) + "\n")
 
     def finish(self) -> None:
-        """The result, where no validation has chosen one."""
+        """The result, where no validation has chosen one, and the report."""
+        progress = self.progress
         if not len(self.held_out):
             self._write_result()
+        found = self._measure()
+        if found is not None:
+            self.accelerator.log(found.figures, step=progress.step)
+            rows = [json.loads(x) for x in (self.folder / "metrics.jsonl").read_text().splitlines()]
+            page = report.write(
+                self.folder, self.recipe.to_json(), self._facts(rows, found), rows, found
+            )
+            self._say(f"{self.result_folder}: {progress.step} steps, {self._best()}; {page}")
         for tracker in self.accelerator.trackers:
             tracker.finish()
-        best = (
-            f", best at step {self.progress.best_step} with {self.progress.best_loss:.4f}"
-            if len(self.held_out)
-            else ""
-        )
-        self._say(f"{self.result_folder}: {self.progress.step} steps{best}")
+
+    def _best(self) -> str:
+        progress = self.progress
+        if not len(self.held_out):
+            return "no rows held out"
+        return f"best at step {progress.best_step} with {progress.best_loss:.4f} nats a label of the rows held out"
+
+    def _facts(self, rows: Sequence[dict[str, float]], found: Metrics) -> dict[str, str]:
+        progress, machine = self.progress, self.recipe.machine
+        before = [x["validation_loss"] for x in rows if x["step"] == 0 and "validation_loss" in x]
+        expected = self.recipe.expected
+        device = self.accelerator.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+        facts = {
+            "model": self.recipe.model,
+            "result": f"{self.result_folder.name}/: {self._best()}",
+            "before": f"{before[0]:.4f} nats a label of the rows held out" if before else "",
+            "weights learned": f"{sum(w.numel() for w in self._weights):,}",
+            "rows": f"{len(self.examples)}, and {len(self.held_out)} held out",
+            "rows left out": ", ".join(f"{n} {why}" for why, n in self.examples.skipped.items()),
+            "steps": f"{progress.step} of {self.num_steps}, {progress.labels:,} labels",
+            "time": f"{progress.seconds / 60:.1f} minutes"
+            + (f" (expected: {expected.time})" if expected.time else ""),
+            "expected memory": expected.memory,
+            "expected result": expected.result,
+            "computed": f"{self.accelerator.num_processes} process(es), {name}, {machine.precision}",
+            "figures of": f"the last step's weights, {min(MEASURED_ROWS, len(self.held_out) or len(self.examples))} "
+            + ("rows held out" if len(self.held_out) else "training rows"),
+        }
+        return {name: value for name, value in facts.items() if value}
 
     # --- what is kept
 
@@ -354,7 +423,7 @@ class Trainer:
     def _write_result(self) -> None:
         state, _ = get_state_dict(self.learner, (), options=_whole(self.adapted is not None))
         if self.is_main:
-            weights: dict[str, Any] = {name.removeprefix("lm."): w for name, w in state.items()}
+            weights = _named(state)
             if self.adapted is not None:
                 checkpoints.write(
                     self.result_folder,
@@ -564,6 +633,11 @@ def _whole(only_trained: bool, *, reading: bool = False) -> StateDictOptions:
         ignore_frozen_params=only_trained,
         strict=not only_trained,
     )
+
+
+def _named(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A learner's weights by the language model's own names."""
+    return {name.removeprefix("lm."): weight for name, weight in state.items()}
 
 
 def _is_due(step: int, every: int) -> bool:
