@@ -181,8 +181,8 @@ def _threads_for_chains(device: torch.device) -> Iterator[int]:
 
 @cache
 def _helpers(count: int) -> ThreadPoolExecutor:
-    """Threads for all decoders of this process. One that starts takes over the number of threads for its operators."""
-    return ThreadPoolExecutor(count, thread_name_prefix="kani-codec")
+    """Threads for all decoders of this process, with one thread each for their operators."""
+    return ThreadPoolExecutor(count, "kani-codec", torch.set_num_threads, (1,))
 
 
 class _HalfSnake:

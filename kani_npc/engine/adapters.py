@@ -22,6 +22,7 @@ from torch import nn
 from kani_npc.codec.delta import load as load_delta
 from kani_npc.codec.delta import with_delta
 from kani_npc.codec.protocol import StreamingDecoder
+from kani_npc.engine.cores import apart
 from kani_npc.engine.model import SpeechModel
 from kani_npc.errors import AdapterUnfit, EngineClosed, ModelError, Overloaded, TooLate
 from kani_npc.lm.adapters import AdapterBank, Lora
@@ -178,7 +179,7 @@ class AdaptedVoices:
     async def _made(self, voice: Voice, seat: int) -> Adaptation:
         parts = [part and await part.read() for part in (voice.lora, voice.codec_delta)]
         async with self._at_work:
-            lora, decoder = await asyncio.to_thread(_adapted, self._model, voice.id, *parts)
+            lora, decoder = await apart(_adapted, self._model, voice.id, *parts)
         return Adaptation(seat, lora, decoder)
 
 

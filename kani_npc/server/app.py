@@ -23,6 +23,7 @@ from kani_npc.cache.lines import LineCache
 from kani_npc.cache.open import open_cache
 from kani_npc.cache.synthesizer import CachedSynthesizer
 from kani_npc.config import ServeSettings
+from kani_npc.engine.cores import apart
 from kani_npc.engine.engine import EngineSettings, within
 from kani_npc.engine.model import load_model
 from kani_npc.engine.synthesizer import EngineSynthesizer, Synthesizer
@@ -131,7 +132,7 @@ async def speaking_server(settings: ServeSettings) -> AsyncIterator[Running]:
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    synthesizer, voices, folder = await asyncio.to_thread(_load, settings, device)
+    synthesizer, voices, folder = await apart(_load, settings, device)
 
     def open_embedder() -> Embedder:
         space = synthesizer.info.speaker_space

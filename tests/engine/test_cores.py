@@ -1,12 +1,16 @@
 """One thread or all: whichever makes a frame sooner on the machine as it is."""
 
+import asyncio
 import itertools
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from kani_npc.engine import model as engine_model
-from kani_npc.engine.cores import FasterThreads
+from kani_npc.engine.cores import FasterThreads, apart
 from kani_npc.engine.runner import Runner
 from kani_npc.engine.scheduler import StepPlan
 from tests.engine.test_runner import begin
@@ -72,3 +76,26 @@ def test_a_runner_of_a_large_model_gives_the_threads_back(monkeypatch):
         assert seen == {1, 2}
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the process's threads")
+def test_work_apart_leaves_no_threads_behind():
+    def work(fail: bool) -> int:
+        torch.set_num_threads(2)
+        numbers = torch.ones(1 << 20)
+        (numbers * numbers).sum()
+        if fail:
+            raise ValueError("as asked")
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    num_threads, before = torch.get_num_threads(), len(list(Path("/proc/self/task").iterdir()))
+    try:
+        assert asyncio.run(apart(work, False)) >= before + 2
+        with pytest.raises(ValueError, match="as asked"):
+            asyncio.run(apart(work, True))
+    finally:
+        torch.set_num_threads(num_threads)
+    until_s = time.monotonic() + 10
+    while len(list(Path("/proc/self/task").iterdir())) > before:
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
