@@ -2,7 +2,7 @@
 
 Files in the run's folder:
     recipe.json              what the folder is a run of; another recipe, codec or rows are refused
-    checkpoint.pt            everything that a killed run goes on from, to the bit on a CPU
+    checkpoints/             everything that a killed run goes on from, to the bit on a CPU
     delta.safetensors        the best decoder, as `kani_npc.codec.delta` reads it; absent where the base is best
     metrics.jsonl            losses, and mel distances on the lines that the best is chosen by
     report.json, report.md   before and after, on lines that nothing else was done with
@@ -13,9 +13,8 @@ A step's crops are a function of seed and step.
 
 import hashlib
 import json
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from tqdm import tqdm
 
+from finetune import checkpoints
 from finetune.codec import judge
 from finetune.codec.discriminators import Discriminators
 from finetune.codec.lines import Batch, Crops, Line, cropped, read_lines, split
@@ -55,7 +55,7 @@ from kani_npc.codec.source_filter import HOPS_PER_FRAME, SourceFilterCodec
 from kani_npc.errors import CodecError
 from kani_npc.speaker.load import load_speaker_encoder
 
-DELTA = "delta.safetensors"
+CHECKPOINTS, DELTA = "checkpoints", "delta.safetensors"
 HEARD_LINES = 3  # of the report, kept as sound
 
 
@@ -152,7 +152,7 @@ def _claim(out: Path, recipe: Recipe, codec: Codec, lines: Sequence[Line]) -> No
                 f"{out} holds a run with another {', '.join(other)}: choose another folder, or remove it"
             )
         return
-    _write_whole(file, lambda path: path.write_text(json.dumps(wanted, indent=2) + "\n"))
+    checkpoints.write(file, lambda path: path.write_text(json.dumps(wanted, indent=2) + "\n"))
 
 
 class Trainer:
@@ -211,8 +211,8 @@ class Trainer:
 
     def resume(self, published: dict[str, Tensor]) -> None:
         """From the checkpoint; at a beginning, discriminators from `published` where they fit."""
-        file = self.out / "checkpoint.pt"
-        if not file.exists():
+        file = checkpoints.newest(self.out / CHECKPOINTS)
+        if file is None:
             if (
                 self._discriminators is not None
                 and self.recipe.loss.discriminator_width == 1.0
@@ -221,9 +221,12 @@ class Trainer:
                 self._first_joint_step = 0  # they know a recording when they see one
             self.base_score = self.best_score = judge.mel_distance(self.base, self._validation)
             return
-        kept = torch.load(file, map_location=self.base.device, weights_only=True)
+        kept = checkpoints.load(file)
         self._decoder.load_state_dict(kept["decoder"])
-        self._average, self._best = kept["average"], kept["best"]
+        self._average, self._best = (
+            {name: weight.to(self.base.device) for name, weight in kept[which].items()}
+            for which in ("average", "best")
+        )
         self._optimiser.load_state_dict(kept["optimiser"])
         if self._discriminators is not None:
             self._discriminators.load_state_dict(kept["discriminators"])
@@ -243,7 +246,7 @@ class Trainer:
         if self._discriminators is not None:
             kept["discriminators"] = self._discriminators.state_dict()
             kept["discriminator_optimiser"] = self._discriminator_optimiser.state_dict()
-        _write_whole(self.out / "checkpoint.pt", lambda path: torch.save(kept, path))
+        checkpoints.save(self.out / CHECKPOINTS, self.step, kept, keep=2)
 
     def best_codec(self) -> NanoCodec | SourceFilterCodec:
         """The base with the best decoder so far, ready to decode."""
@@ -268,10 +271,7 @@ class Trainer:
                 self.seconds = time.monotonic() - started
                 bar.update()
                 if self.step % w.log_every == 0:
-                    means = {
-                        name: float(np.mean([r[name] for r in rows if name in r]))
-                        for name in rows[-1]
-                    }
+                    means = _means(rows)
                     rows.clear()
                     self._log(means)
                     bar.set_postfix_str(" ".join(f"{k} {v:.3f}" for k, v in means.items()))
@@ -316,7 +316,7 @@ class Trainer:
             rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [row for row in rows if row.endswith("\n")]
             kept = [row for row in whole if json.loads(row)["step"] <= self.step]
-            _write_whole(file, lambda path: path.write_text("".join(kept), encoding="utf-8"))
+            checkpoints.write(file, lambda p: p.write_text("".join(kept), encoding="utf-8"))
 
     def _train(self, progress: float) -> dict[str, float]:
         """One step at a point 0..1 of the schedule. Returns the losses."""
@@ -387,6 +387,12 @@ class Trainer:
         return made_BN, loss + other, figures
 
 
+def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each figure over the rows that have it: discriminators do not learn at every step."""
+    names = {name: None for row in rows for name in row}
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
 _KEPT = ("step", "seconds", "best_step", "best_score", "base_score", "_first_joint_step")
 
 
@@ -412,15 +418,3 @@ def _write_audio(folder: Path, base: Codec, tuned: Codec, lines: Sequence[Line])
         ):
             file = folder / f"{number}-{name}.wav"
             soundfile.write(file, samples.cpu().numpy(), base.sample_rate_hz)
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Aside, onto the disk, and then in place: a kill leaves the old one or the new one."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        write(unfinished)
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

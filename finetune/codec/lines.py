@@ -83,7 +83,7 @@ def _line(row: Row, codec: Codec, where: str) -> Line:
         )
     f0_T = None
     if isinstance(codec, SourceFilterCodec):
-        f0_T = _pitch(take.samples, codec, where)
+        f0_T = _pitch(take.samples, codec)
     return Line(
         row.text,
         row.speaker,
@@ -93,7 +93,7 @@ def _line(row: Row, codec: Codec, where: str) -> Line:
     )
 
 
-def _pitch(samples: np.ndarray, codec: SourceFilterCodec, where: str) -> Tensor:
+def _pitch(samples: np.ndarray, codec: SourceFilterCodec) -> Tensor:
     # Imported here: pyworld has to be compiled, and only this codec needs it.
     from finetune.tiny.data import SAMPLE_RATE_HZ, f0_track
 
@@ -101,12 +101,7 @@ def _pitch(samples: np.ndarray, codec: SourceFilterCodec, where: str) -> Tensor:
         raise ValueError(
             f"the codec runs at {codec.sample_rate_hz} Hz; pitch is tracked at {SAMPLE_RATE_HZ} only"
         )
-    f0_T = torch.from_numpy(f0_track(samples))
-    if not f0_T.any():
-        raise ValueError(
-            f"{where}: no pitch is heard in the recording, so there is no voice to learn"
-        )
-    return f0_T
+    return torch.from_numpy(f0_track(samples))
 
 
 def _check_codes(line: Line, codec: Codec, where: str) -> None:

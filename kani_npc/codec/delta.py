@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -69,6 +69,10 @@ def save_delta(path: str | Path, base: Codec, tuned: Codec) -> None:
     data = serialise(
         changes, {"format": FORMAT, "kind": base.kind, "base": _hash(base.kind, before)}
     )
+    # The writer's metadata are in an order of chance; the same delta is to be the same file, which stores name by hash.
+    header = json.dumps(_header(data), sort_keys=True, separators=(",", ":")).encode()
+    size = _header_size(data)
+    data = data[:8] + header.ljust(size) + data[8 + size :]
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.part")
     try:
@@ -90,8 +94,7 @@ def load(source: str | Path | bytes) -> CodecDelta:
             raise CodecError(f"{name} could not be read: {error.strerror}") from error
     try:
         changes = parse(data)
-        # The parser checked the header, but does not hand out what stands in it.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        header = _header(data)  # the parser checked it, but does not hand out what stands in it
     except (SafetensorError, ValueError, KeyError) as error:
         raise CodecError(f"{name} is cut short, or no safetensors file") from error
     metadata = header.get("__metadata__", {})
@@ -103,6 +106,14 @@ def load(source: str | Path | bytes) -> CodecDelta:
         if not torch.isfinite(change).all():
             raise CodecError(f"{name}: {key} holds values that are not finite")
     return CodecDelta(metadata["kind"], metadata["base"], changes)
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    return json.loads(data[8 : 8 + _header_size(data)])
+
+
+def _header_size(data: bytes) -> int:
+    return int.from_bytes(data[:8], "little")
 
 
 def with_delta(codec: AnyCodec, delta: CodecDelta) -> AnyCodec:

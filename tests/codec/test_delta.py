@@ -121,6 +121,12 @@ def test_bytes_and_file_are_the_same_delta(file):
     assert all(torch.equal(change, other.changes[name]) for name, change in one.changes.items())
 
 
+def test_the_same_delta_is_the_same_file(base, tuned, file, tmp_path):
+    for number in range(4):
+        delta.save_delta(tmp_path / f"{number}", base, tuned)
+        assert (tmp_path / f"{number}").read_bytes() == file.read_bytes()
+
+
 def test_a_delta_of_another_base_is_refused(base, tuned, file):
     with pytest.raises(CodecError, match="has other weights"):
         delta.with_delta(tuned, delta.load(file))
