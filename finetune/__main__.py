@@ -41,6 +41,9 @@ def prepare(
     speaker: Annotated[str, typer.Option(help="Of takes whose manifest names none.")] = "actor",
     tag: Annotated[str, typer.Option(help="Language tag, as en_us.")] = "",
     max_s: Annotated[float, typer.Option(help="Longer takes are left out.")] = 40.0,
+    recogniser: Annotated[
+        str, typer.Option(help="Leaves out takes of other texts, as it hears; as in `evaluate`.")
+    ] = "",
     processes: int = 2,
 ) -> None:
     """Recordings and texts -> rows, and a report on them."""
@@ -56,6 +59,7 @@ def prepare(
         speaker=speaker,
         tag=tag,
         max_s=max_s,
+        recogniser=recogniser,
         processes=processes,
     )
     print((out / "report.md").read_text(), end="")

@@ -27,11 +27,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from finetune.recogniser import open_recogniser, spoken_words, word_errors
 from finetune.speaking import codec_encoder_of, open_codec, speaker_encoder_of
 from finetune.takes import MAX_S, REASONS, Rejected, read
 from kani_npc import models
 from kani_npc.config import single_thread_environment
-from kani_npc.errors import InvalidUtterance
+from kani_npc.errors import CodecError, InvalidUtterance, ModelError
+from kani_npc.lm.config import LmConfig
 from kani_npc.speaker.enrollment import unit
 from kani_npc.text.clean import clean
 
@@ -41,6 +43,10 @@ SOUND_FILES = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff")
 RATE_BOUNDS = (0.4, 2.5)
 # Cosine to the mean of a speaker's other takes.
 LEAST_LIKENESS = 0.5
+# Of a text's words, where a recogniser is asked; a good one gets a tenth or two wrong, of another line nearly all.
+MOST_WORDS_WRONG = 0.8
+LEAST_WORDS = 4  # of a text that is judged so: one misheard word is no proof
+COLUMNS = ("path", "text", "speaker", "tag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Entry:
     text: str
     speaker: str = ""
     tag: str = ""
+    fault: str = ""  # what is wrong with the line itself, and where it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +68,25 @@ class Tools:
     codec_encoder: str | None
     speaker_encoder: str
     max_s: float
+    recogniser: str
+    codebooks: tuple[int, int]  # that the model takes: how many, of how many codes
 
 
 def read_manifest(source: Path, *, speaker: str, tag: str) -> list[Entry]:
     """The entries of a folder (sounds beside .txt files), a .csv or a .jsonl; `speaker` and `tag` fill what is not
-    given. Paths in a file are relative to it.
+    given. Paths in a file are relative to it. A line that is none is an entry with its fault.
 
-    Raises `ValueError` that names the file, the line and what is wrong with it.
+    Raises `ValueError` that names the file for one that is no manifest at all.
     """
     if source.is_dir():
         sounds = sorted(p for p in source.rglob("*") if p.suffix.lower() in SOUND_FILES)
-        texts = [p.with_suffix(".txt") for p in sounds]
-        entries = [
-            Entry(
-                str(p), t.read_text(encoding="utf-8").strip() if t.is_file() else "", speaker, tag
-            )
-            for p, t in zip(sounds, texts, strict=True)
-        ]
+        entries = [_beside(sound, speaker, tag) for sound in sounds]
     elif source.suffix in (".csv", ".jsonl") and source.is_file():
-        given = _csv(source) if source.suffix == ".csv" else _jsonl(source)
+        try:
+            text = source.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"{source} is not in UTF-8") from None
+        given = _csv(source, text) if source.suffix == ".csv" else _jsonl(text)
         entries = [_entry(values, source, line, speaker, tag) for line, values in given]
     else:
         raise ValueError(f"{source} is no folder, no .csv and no .jsonl")
@@ -88,41 +95,51 @@ def read_manifest(source: Path, *, speaker: str, tag: str) -> list[Entry]:
     return entries
 
 
-def _csv(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        yield from enumerate(csv.DictReader(file), start=2)
+def _beside(sound: Path, speaker: str, tag: str) -> Entry:
+    """A sound with the text that is beside it."""
+    path = sound.with_suffix(".txt")
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip() if path.is_file() else ""
+    except UnicodeDecodeError:
+        return Entry(str(sound), "", speaker, tag, f"{path.name} is not in UTF-8")
+    return Entry(str(sound), text, speaker, tag)
 
 
-def _jsonl(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1):
+def _csv(source: Path, text: str) -> Iterator[tuple[int, Any]]:
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    unknown = set(table.fieldnames or ()) - set(COLUMNS)
+    if unknown or "path" not in (table.fieldnames or ()):
+        what = f"unknown column {', '.join(sorted(unknown))}" if unknown else "no column path"
+        raise ValueError(f"{source}: {what}; {', '.join(COLUMNS)} are known")
+    for values in table:
+        yield table.line_num, values
+
+
+def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             try:
-                values = json.loads(line)
+                yield number, json.loads(line)
             except ValueError:
-                values = None
-            if not isinstance(values, dict):
-                raise ValueError(f"{source}, line {number}: not a JSON object")
-            yield number, values
+                yield number, None
 
 
-def _entry(values: dict[str, Any], source: Path, line: int, speaker: str, tag: str) -> Entry:
-    unknown = set(values) - {"path", "text", "speaker", "tag"}
-    if unknown or not isinstance(values.get("path"), str) or not values["path"]:
-        names = ", ".join(sorted(map(str, unknown)))
-        raise ValueError(
-            f"{source}, line {line}: "
-            + (
-                f"unknown column {names}; path, text, speaker and tag are known"
-                if unknown
-                else "no path"
-            )
-        )
-    path = source.parent / values["path"]
+def _entry(values: Any, source: Path, line: int, speaker: str, tag: str) -> Entry:
+    where = f"{source.name}, line {line}"
+    if not isinstance(values, dict):
+        return Entry(where, "", speaker, tag, f"line {line}: not a JSON object")
+    given = {name: values[name] for name in values if values[name] not in (None, "")}
+    if unknown := sorted(str(name) for name in given if name not in COLUMNS):
+        return Entry(where, "", speaker, tag, f"line {line}: unknown column {unknown[0]}")
+    if wrong := sorted(name for name, value in given.items() if not isinstance(value, str)):
+        return Entry(where, "", speaker, tag, f"line {line}: {wrong[0]} is no text")
+    if "path" not in given:
+        return Entry(where, "", speaker, tag, f"line {line}: no path")
     return Entry(
-        str(path),
-        values.get("text") or "",
-        values.get("speaker") or speaker,
-        values.get("tag") or tag,
+        str(source.parent / given["path"]),
+        given.get("text", ""),
+        given.get("speaker", speaker),
+        given.get("tag", tag),
     )
 
 
@@ -137,15 +154,17 @@ def run(
     speaker: str = "",
     tag: str = "",
     max_s: float = MAX_S,
+    recogniser: str = "",
     processes: int = 2,
 ) -> dict[str, Any]:
     """Prepares what has not been prepared yet; returns the report.
 
-    `model` says which codec and which speaker encoder: rows are of one model's vocabulary and space. Raises
-    `ValueError` for a manifest and `KaniError` for a model that cannot be used, `OSError` for a disk that is full.
+    `model` says which codec and which speaker encoder: rows are of one model's vocabulary and space. With a
+    `recogniser` (as `finetune.recogniser` names them) takes are left out of which it hears hardly a word of the text.
+    Raises `ValueError` for a manifest and `KaniError` for a model that cannot be used, `OSError` for a full disk.
     """
     entries = read_manifest(source, speaker=speaker, tag=tag)
-    tools = _tools(model, codec, codec_encoder, speaker_encoder, max_s)
+    tools = _tools(model, codec, codec_encoder, speaker_encoder, max_s, recogniser)
     parts = out / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     groups = [entries[i : i + PART] for i in range(0, len(entries), PART)]
@@ -156,11 +175,13 @@ def run(
     missing = [
         (path, group, print_) for path, group, print_ in wanted if not _is_done(path, print_)
     ]
-    progress = tqdm(total=len(missing), unit="part", desc="prepare", disable=not missing)
+    takes = sum(len(group) for _, group, _ in missing)
+    progress = tqdm(total=takes, unit="take", desc="prepare", disable=not missing)
     with progress, _pool(processes, tools) as pool:
-        for done in as_completed([pool.submit(_prepare_part, *job) for job in missing]):
+        running = {pool.submit(_prepare_part, *job): len(job[1]) for job in missing}
+        for done in as_completed(running):
             done.result()
-            progress.update()
+            progress.update(running[done])
     for stale in set(parts.glob("*.json")) - {path for path, _, _ in wanted}:
         stale.unlink()
         stale.with_suffix(".npz").unlink(missing_ok=True)
@@ -169,11 +190,11 @@ def run(
 
 def _pool(processes: int, tools: Tools) -> Executor:
     if processes == 1:  # this one: a process of its own would only cost its start
-        return ThreadPoolExecutor(1, initializer=_open, initargs=(tools,))
+        return ThreadPoolExecutor(1, initializer=_begin, initargs=(tools,))
     # Spawned: a fork of a process with numeric threads may hang. One thread each, set before they import anything.
     os.environ.update(single_thread_environment())
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes, context, initializer=_open, initargs=(tools,))
+    return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(tools,))
 
 
 def _tools(
@@ -182,12 +203,26 @@ def _tools(
     codec_encoder: str | None,
     speaker_encoder: str | None,
     max_s: float,
+    recogniser: str,
 ) -> Tools:
     folder = models.resolve_model(model)
+    # Not above: a process of the pool would wait for it too.
+    from finetune.rows import NUM_LAYERS
+
+    layout = LmConfig.from_json(folder).layout
+    if layout.num_codebooks != NUM_LAYERS:
+        raise ModelError(f"{folder} has {layout.num_codebooks} codebooks; rows are of {NUM_LAYERS}")
     codec_path = models.resolve_codec(codec, folder) or folder / "codec"
     of_model = codec_encoder or codec_encoder_of(model)
     encoder = speaker_encoder_of(model, speaker_encoder)
-    return Tools(str(codec_path), of_model and str(of_model), str(encoder), max_s)
+    return Tools(
+        str(codec_path),
+        of_model and str(of_model),
+        str(encoder),
+        max_s,
+        recogniser,
+        (layout.num_codebooks, layout.codebook_size),
+    )
 
 
 def _fingerprint(group: Sequence[Entry], tools: Tools) -> str:
@@ -209,18 +244,32 @@ def _is_done(path: Path, fingerprint: str) -> bool:
 
 # From here on: a process of the pool.
 
-_loaded: tuple[Any, Any, Tools] | None = None
+_tools_here: Tools | None = None
+_loaded: tuple[Any, Any, Any] | None = None
 
 
-def _open(tools: Tools) -> None:
+def _begin(tools: Tools) -> None:
+    # Opened with the first take: what goes wrong here would end the pool without a word.
+    global _tools_here, _loaded
+    _tools_here, _loaded = tools, None
+
+
+def _open(tools: Tools) -> tuple[Any, Any, Any]:
+    """Codec, speaker encoder, recogniser."""
     import torch
 
     from kani_npc.speaker.load import load_speaker_encoder
 
-    global _loaded
     torch.set_num_threads(1)
     codec = open_codec(Path(tools.codec), tools.codec_encoder)
-    _loaded = codec, load_speaker_encoder(tools.speaker_encoder), tools
+    found = codec.num_codebooks, codec.codebook_size
+    if found != tools.codebooks:
+        raise CodecError(
+            f"the codec {tools.codec} has {found[0]} codebooks of {found[1]} codes; the model takes "
+            f"{tools.codebooks[0]} of {tools.codebooks[1]}"
+        )
+    hear = open_recogniser(tools.recogniser) if tools.recogniser else None
+    return codec, load_speaker_encoder(tools.speaker_encoder), hear
 
 
 def _prepare_part(path: Path, group: Sequence[Entry], fingerprint: str) -> None:
@@ -243,13 +292,19 @@ def _prepare_part(path: Path, group: Sequence[Entry], fingerprint: str) -> None:
 def _prepare(entry: Entry) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     import torch
 
-    assert _loaded is not None
-    codec, encoder, tools = _loaded
+    global _loaded
+    assert _tools_here is not None
+    tools, _loaded = _tools_here, _loaded or _open(_tools_here)
+    codec, encoder, hear = _loaded
+    if entry.fault:
+        raise Rejected("bad_row", entry.fault)
     try:
         text = clean(entry.text)
     except InvalidUtterance:
         raise Rejected("no_text") from None
     take = read(Path(entry.path), codec.sample_rate_hz, codec.samples_per_frame, max_s=tools.max_s)
+    if hear is not None:
+        _check_words(text, entry.tag, hear(take.samples, codec.sample_rate_hz))
     with torch.inference_mode():
         codes_KF = codec.encode(torch.from_numpy(take.samples))
     import soxr
@@ -259,12 +314,23 @@ def _prepare(entry: Entry) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         "text": text,
         "speech_s": take.speech_s,
         "file_rate_hz": take.file_rate_hz,
+        "codec_rate_hz": codec.sample_rate_hz,
         "channels": take.channels,
         "loudness_lufs": take.loudness_lufs,
         "clipped_share": take.clipped_share,
         "snr_db": take.snr_db,
     }
     return codes_KF.T.numpy().astype(np.int16), encoder.embed(heard), found
+
+
+def _check_words(text: str, tag: str, heard: str) -> None:
+    """Raises `Rejected` where hardly a word of the text is heard."""
+    english = not tag or tag.lower().startswith("en")
+    words = spoken_words(text, english=english)
+    if len(words) >= LEAST_WORDS:
+        errors = word_errors(words, spoken_words(heard, english=english))
+        if errors >= MOST_WORDS_WRONG * len(words):
+            raise Rejected("text_mismatch", f"{errors} of {len(words)} words are heard otherwise")
 
 
 def _write(path: Path, write: Any) -> None:
@@ -431,6 +497,7 @@ def _report(
         "letters_not_heard": sorted(set("abcdefghijklmnopqrstuvwxyz") - set(letters)),
         "repeated_texts": len(kept) - len({found["text"] for found in kept}),
         "codec": Path(tools.codec).name,
+        "codec_rate_hz": kept[0]["codec_rate_hz"],
         "speaker_encoder": Path(tools.speaker_encoder).name,
     }
 
@@ -445,11 +512,26 @@ def _markdown(report: dict[str, Any]) -> str:
         "| | least | 5 % | median | 95 % | most |",
         "|---|---|---|---|---|---|",
     ]
-    for name in ("speech_s", "loudness_lufs", "snr_db", "characters_a_second", "likeness"):
+    for name in (
+        "speech_s",
+        "loudness_lufs",
+        "snr_db",
+        "clipped_share",
+        "characters_a_second",
+        "likeness",
+    ):
         lines.append("| " + " | ".join([name, *(f"{v:g}" for v in report[name].values())]) + " |")
     lines += ["", f"{report['different_words']} different words of {report['words']}."]
     if report["letters_not_heard"]:
         lines.append(f"Letters that no text has: {' '.join(report['letters_not_heard'])}.")
+    if report["repeated_texts"]:
+        lines.append(f"Texts that were said before: {report['repeated_texts']}.")
+    of_rates = {int(rate): count for rate, count in report["file_rates_hz"].items()}
+    lines.append(f"Files by rate: {', '.join(f'{n} at {r} Hz' for r, n in of_rates.items())}.")
+    if dull := sum(count for rate, count in of_rates.items() if rate < report["codec_rate_hz"]):
+        lines.append(
+            f"{dull} of them are below the codec's {report['codec_rate_hz']} Hz: what they lack is not heard later."
+        )
     lines += ["", "Rejected (each with its file in rejected.csv):", ""]
     lines += [
         f"- {count} {name}: {REASONS[name]}" for name, count in report["rejected"].items()

@@ -41,6 +41,7 @@ class Source:
     """
 
     path: str
+    config: str | None = None  # which of a hub data set's, where it has several
     split: str = "train"
     text: str = "text"
     layers: Sequence[str] = tuple(f"nano_layer_{k + 1}" for k in range(NUM_LAYERS))
@@ -78,17 +79,20 @@ def load(source: Source) -> datasets.Dataset:
     path = Path(source.path)
     if path.is_dir():
         files = sorted(map(str, path.glob("*.parquet")))
-        if not files:
+        if files:
+            table = datasets.load_dataset("parquet", data_files=files, split="train")
+        elif next(path.rglob("*.parquet"), None):  # a copy of a hub data set's repository
+            table = datasets.load_dataset(source.path, source.config, split=source.split)
+        else:
             raise ValueError(
                 f"{path} has no Parquet files; `python -m finetune prepare` writes them"
             )
-        table = datasets.load_dataset("parquet", data_files=files, split="train")
     elif path.is_file():
         table = datasets.load_dataset("parquet", data_files=str(path), split="train")
     elif path.suffix == ".parquet" or path.is_absolute() or source.path.startswith("."):
         raise ValueError(f"there is no {path}")
     else:
-        table = datasets.load_dataset(source.path, split=source.split)
+        table = datasets.load_dataset(source.path, source.config, split=source.split)
     missing = {source.text, *source.layers, source.encoded_len} - set(table.column_names)
     if missing:
         raise ValueError(

@@ -90,16 +90,19 @@ def read_lines(
     if source.suffix == ".txt":
         texts = [row.strip() for row in source.read_text(encoding="utf-8-sig").splitlines()]
         found = [(f"line{i:03}", t, None) for i, t in enumerate(texts, 1) if t]
-        entries = [(name, text, speaker, tag, path) for name, text, path in found]
+        entries = [(name, text, speaker, tag, path, "") for name, text, path in found]
     else:
         entries = [
-            (Path(e.path).stem, e.text, e.speaker, e.tag, Path(e.path))
+            (Path(e.path).stem, e.text, e.speaker, e.tag, Path(e.path), e.fault)
             for e in read_manifest(source, speaker=speaker, tag=tag)
         ]
     lines: list[Line] = []
     left_out: list[tuple[str, str]] = []
     names: set[str] = set()
-    for name, text, of, tag_, path in entries[:most]:
+    for name, text, of, tag_, path, fault in entries[:most]:
+        if fault:
+            left_out.append((str(path), f"bad_row {fault}"))
+            continue
         if name in names:
             raise ValueError(f"{source} has two recordings that are called {name}")
         names.add(name)

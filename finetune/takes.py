@@ -18,6 +18,7 @@ from kani_npc.speaker.recording import (
     FRAME_S,
     FULL_SCALE,
     MAX_CLIPPED_SHARE,
+    SAMPLE_RATES_HZ,
     SILENCE_DBFS,
     levels_dbfs,
 )
@@ -42,6 +43,8 @@ class Rejected(Exception):
 
 REASONS = {
     "missing": "there is no such file",
+    "bad_row": "the line of the manifest cannot be read",
+    "wrong_rate": "a file of less than 8 or more than 192 kHz",
     "unreadable": "the file is no sound, or breaks off",
     "non_finite": "samples that are no numbers",
     "silence": "nothing above -55 dBFS",
@@ -50,7 +53,7 @@ REASONS = {
     "clipping": "more than 0.5 % of the samples at full scale",
     "noise": "the pauses are less than 12 dB below the speech",
     "no_text": "no letter and no digit in the text",
-    "text_mismatch": "far more or fewer characters a second than the others have",
+    "text_mismatch": "far more or fewer characters a second than the others have, or other words are heard",
     "other_speaker": "the speaker encoder hears somebody else than in the others",
 }
 
@@ -74,6 +77,8 @@ def read(path: Path, sample_rate_hz: int, samples_per_frame: int, *, max_s: floa
         raise Rejected("missing")
     try:
         with soundfile.SoundFile(path) as file:
+            if not SAMPLE_RATES_HZ[0] <= file.samplerate <= SAMPLE_RATES_HZ[1]:
+                raise Rejected("wrong_rate", f"{file.samplerate} Hz")
             if file.frames > MAX_FILE_S * file.samplerate:
                 raise Rejected("too_long", f"a file of {file.frames / file.samplerate:.0f} s")
             samples, rate = file.read(dtype="float32", always_2d=True), file.samplerate

@@ -11,7 +11,8 @@ import soundfile
 from finetune import prepare
 from finetune.rows import Source, load, rows
 from finetune.takes import MIN_S, Rejected, read
-from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec
+from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec, SourceFilterConfig
+from kani_npc.errors import CheckpointError, CodecError
 from tests.support.clips import speechlike
 
 TEXT = "The old bridge is closed until the morning."
@@ -157,17 +158,90 @@ def test_a_full_disk_is_an_error_and_leaves_nothing_half_written(tmp_path: Path,
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("a.csv", "path,txt\na.wav,Hello\n", "line 2: unknown column txt"),
-        ("a.csv", "path,text\n,Hello\n", "line 2: no path"),
-        ("a.jsonl", '{"path": "a.wav", "text": "Hello"}\nnonsense\n', "line 2: not a JSON object"),
-        ("a.jsonl", "", "has no recordings"),
-        ("a.txt", "Hello", "no folder"),
+        ("a.csv", b"path,txt\na.wav,Hello\n", "a.csv: unknown column txt"),
+        ("a.csv", b"text\nHello\n", "a.csv: no column path"),
+        ("a.csv", "path,text\na.wav,Señor\n".encode("latin-1"), "a.csv is not in UTF-8"),
+        ("a.jsonl", b"", "has no recordings"),
+        ("a.txt", b"Hello", "no folder"),
     ],
 )
-def test_a_manifest_that_cannot_be_read_says_where(tmp_path: Path, name, content, complaint):
-    (tmp_path / name).write_text(content)
+def test_a_manifest_that_cannot_be_read_says_so(tmp_path: Path, name, content, complaint):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=complaint):
         prepare.read_manifest(tmp_path / name, speaker="mara", tag="")
+
+
+def test_a_line_that_is_none_is_left_out_by_its_number_and_stops_nobody_else(tmp_path: Path):
+    takes, out = studio(tmp_path / "takes", 2), tmp_path / "out"
+    (takes / "take1.txt").write_bytes("Señor".encode("latin-1"))
+    lines = [
+        json.dumps({"path": "take0.wav", "text": TEXT}),
+        "nonsense",
+        json.dumps({"path": "take1.wav", "text": 5}),
+        json.dumps({"text": TEXT}),
+        json.dumps({"path": "take1.wav", "txt": TEXT}),
+    ]
+    (takes / "lines.jsonl").write_text("\n".join(lines))
+    (takes / "lines.csv").write_text(f"path,text\ntake0.wav,{TEXT}\n,{TEXT}\ntake1.wav,a,b,c\n")
+    for source, faults in (
+        (
+            takes / "lines.jsonl",
+            [
+                "line 2: not a JSON object",
+                "line 3: text is no text",
+                "line 4: no path",
+                "line 5: unknown column txt",
+            ],
+        ),
+        (takes / "lines.csv", ["line 3: no path", "line 4: unknown column None"]),
+        (takes, ["take1.txt is not in UTF-8"]),
+    ):
+        report = prepared(source, out)
+        assert report["rows"] == 1 and report["rejected"] == {"bad_row": len(faults)}
+        with (out / "rejected.csv").open() as file:
+            assert [row["detail"] for row in csv.DictReader(file)] == faults
+
+
+def test_takes_of_other_texts_are_left_out_where_a_recogniser_is_asked(tmp_path: Path):
+    """The texts of two takes changed places: their lengths say nothing of it."""
+    takes = studio(tmp_path / "takes", 3)
+    (takes / "take0.txt").write_text("The wolves came back when winter did")
+    report = prepared(takes, tmp_path / "out", recogniser=f"sh -c 'test -s {{}} && echo {TEXT}'")
+    assert report["rows"] == 2 and report["rejected"] == {"text_mismatch": 1}
+    assert "of 7 words are heard otherwise" in (tmp_path / "out" / "rejected.csv").read_text()
+
+
+@pytest.mark.parametrize("rate_hz", [4_000, 250_000])
+def test_a_file_of_a_rate_that_nobody_records_at_is_left_out(tmp_path: Path, rate_hz: int):
+    soundfile.write(tmp_path / "take.wav", speechlike(1.0), rate_hz)
+    with pytest.raises(Rejected, match=f"wrong_rate {rate_hz} Hz"):
+        read(tmp_path / "take.wav", 22_050, 1764)
+
+
+@pytest.mark.timeout(400)  # as the other one that starts processes
+def test_a_codec_of_other_dims_and_a_broken_one_are_errors_that_name_them(tmp_path: Path):
+    takes, folder = studio(tmp_path / "takes", 1), tmp_path / "codec"
+    encoder = folder / ENCODER_FILE
+    small = SourceFilterCodec(SourceFilterConfig(levels=(8, 5, 5)), with_encoder=True)
+    small.save(folder, encoder=encoder)
+    given = {"codec": str(folder), "codec_encoder": str(encoder)}
+    with pytest.raises(CodecError, match="4 codebooks of 200 codes; the model takes 4 of 1000"):
+        prepared(takes, tmp_path / "out", processes=2, **given)
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors could not be read"):
+        prepared(takes, tmp_path / "out", **given)
+
+
+def test_a_copy_of_a_published_repository_is_read_by_its_split(tmp_path: Path):
+    import datasets
+
+    for split, text in (("train", "Hello."), ("test", "Good day.")):
+        layers = {f"nano_layer_{k}": [[k]] for k in (1, 2, 3, 4)}
+        table = datasets.Dataset.from_dict({"text": [text], **layers, "encoded_len": [1]})
+        (tmp_path / "data").mkdir(exist_ok=True)
+        table.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
+    (row,) = rows(Source(str(tmp_path), split="test"))
+    assert row.text == "Good day."
 
 
 def test_a_manifest_may_name_speakers_and_tags_line_by_line(tmp_path: Path):
