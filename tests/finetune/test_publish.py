@@ -66,7 +66,8 @@ def character(model: Path, made: Path, **changes: Path | None) -> Character:
         "embedding": made / "voice.pt",
         "report": made / "report.json",
     }
-    return read_character(model=str(model), **(paths | changes))
+    paths.update(changes)
+    return read_character(model=str(model), **paths)
 
 
 @asynccontextmanager
