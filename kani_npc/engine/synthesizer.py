@@ -92,7 +92,8 @@ class EngineSynthesizer:
 
     `num_threads` is for the arithmetic on the CPU; None takes the physical cores that the process may use, or one for
     a small model. Call `config.calm_libraries` before torch is imported: idle OpenMP threads that spin for long take
-    their time from everyone else (measured on two cores at a load of 7: a tenth of the speed).
+    their time from everyone else (measured on two cores at a load of 7: a tenth of the speed). And build it, model and
+    all, with `cores.apart`.
     """
 
     def __init__(
