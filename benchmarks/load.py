@@ -99,7 +99,7 @@ async def _measure(
                 said = [one.duration_s for one in listened if one.status == "OK"]
                 mean_line_s = statistics.mean(said) if said else mean_line_s
         cancels = [await _cancel(client, *next(lines)) for _ in range(2 if quick else CANCELS)]
-    return {"rows": rows, "cancel_to_free_ms": _percentiles(cancels, 1e3)}
+    return {"rows": rows, "cancel_to_free_ms": percentiles(cancels, 1e3)}
 
 
 def _lines(voices: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -185,18 +185,18 @@ def _row(listened: Sequence[Listened], wall_s: float) -> dict[str, Any]:
         "refused": refused,
         "lines_per_s": round(len(said) / wall_s, 2),
         "audio_s_per_s": round(audio_s / wall_s, 2),
-        "first_audio_ms": _percentiles([one.first_audio_s for one in said], 1e3),
-        "between_packets_ms": _percentiles([gap for one in said for gap in one.between_s], 1e3),
-        "worst_underrun_ms": _percentiles([one.worst_underrun_s for one in said], 1e3),
+        "first_audio_ms": percentiles([one.first_audio_s for one in said], 1e3),
+        "between_packets_ms": percentiles([gap for one in said for gap in one.between_s], 1e3),
+        "worst_underrun_ms": percentiles([one.worst_underrun_s for one in said], 1e3),
         "gap_free_share": round(statistics.mean(gap_free), 4) if gap_free else None,
-        "recommended_prebuffer_ms": _percentiles([one.prebuffer_s for one in said], 1e3),
-        "real_time_factor": _percentiles(
+        "recommended_prebuffer_ms": percentiles([one.prebuffer_s for one in said], 1e3),
+        "real_time_factor": percentiles(
             [one.compute_s / one.duration_s for one in said if one.duration_s], 1.0
         ),
     }
 
 
-def _percentiles(values: Sequence[float], scale: float) -> dict[str, float] | None:
+def percentiles(values: Sequence[float], scale: float) -> dict[str, float] | None:
     """p50, p95, p99 (nearest rank: a value that was seen) and how many there were."""
     if not values:
         return None

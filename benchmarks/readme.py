@@ -38,7 +38,7 @@ def figures(results: Path) -> str:
     return "\n".join(_sections({name: _newest(results, name) for name in _NAMES}))
 
 
-_NAMES = ("speech", "load", "frames", "decode", "codec-step", "soak")
+_NAMES = ("speech", "load", "frames", "decode", "codec-step", "soak", "watchdog")
 
 
 def _newest(results: Path, name: str) -> dict[str, Any] | None:
@@ -64,6 +64,8 @@ def _sections(found: dict[str, dict[str, Any] | None]) -> Iterator[str]:
         yield from _codec(result["codec_step"])
     if (result := found["soak"]) and "soak" in result:
         yield from _soak(result)
+    if (result := found["watchdog"]) and "watchdog" in result:
+        yield from _watchdog(result["watchdog"])
 
 
 def _conditions(result: dict[str, Any]) -> Iterator[str]:
@@ -102,6 +104,13 @@ def _speech(speech: dict[str, Any]) -> Iterator[str]:
             ],
         ],
     )
+    if long_text := speech.get("long_text"):
+        yield (
+            f"A text of {long_text['characters']:,} characters sounds after "
+            f"{long_text['times_the_lines']:.2f} times as "
+            f"long as its first sentence alone ({long_text['first_audio_ms']:.0f} ms, "
+            f"{long_text['first_audio_ms_of_a_line']:.0f} ms).\n"
+        )
 
 
 def _load(load: dict[str, Any]) -> Iterator[str]:
@@ -224,6 +233,15 @@ def _soak(result: dict[str, Any]) -> Iterator[str]:
         f"of sound were what the same line is alone, bit for bit; {len(soak['faults'])} faults; memory "
         f"{slopes['memory_mb']:+.0f} MB an hour, threads {slopes['threads']:+.1f}, "
         f"open files {slopes['open_files']:+.1f}.\n"
+    )
+
+
+def _watchdog(watchdog: dict[str, Any]) -> Iterator[str]:
+    said = watchdog["lines"] + watchdog["single_words"]
+    yield (
+        f"The watchdog cut {len(watchdog['alarms'])} of {said} ordinary lines of `{watchdog['model']}`, "
+        f"{watchdog['single_words']} of them a single word, in {watchdog['voices']} voices; the longest took "
+        f"{watchdog['most_of_the_allowed']:.0%} of the frames that its text is allowed.\n"
     )
 
 

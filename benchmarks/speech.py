@@ -3,7 +3,7 @@
 All streams of a group are asked for at the same moment: once as listeners in real time, whose first audio counts (the
 client's clock, from the call to the first piece of sound), and once UNPACED, for what the machine needs for it (unpaced
 lines are checked whole before any of them leaves). The real-time factor is the engine's own `compute_ms` over the
-sound's length.
+sound's length. Then a line and a text of 10,000 characters that begins with it, in turns, each to its first sound.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from kani_npc.v1 import speech_service_pb2 as pb
 from tools.local_server import local_server
 
 STREAMS = (1, 2, 4)
+LONG_CHARACTERS = 10_000
 LINES = (
     "Halt! Who goes there?",
     "Welcome back, my friend. The bridge is closed until the morning.",
@@ -29,12 +30,14 @@ LINES = (
     "Do not drink the water of the old well, it is not safe.",
 )
 
+SENTENCES = tuple(line for line in LINES if sum(map(line.count, ".!?")) == 1)
+
 
 def run(*, model: str, quick: bool, rounds: int, settle_s: float, build: Path) -> dict[str, Any]:
     """One row per number of streams, medians over all lines of `rounds` rounds."""
     log = build / "bench-server.log"
     with local_server("--model", model, "--slots", "8", "--cache", "off", log=log) as server:
-        rows = asyncio.run(_measure(server.address, server.pid, quick, rounds, settle_s))
+        rows, long_text = asyncio.run(_measure(server.address, server.pid, quick, rounds, settle_s))
         return {
             "what": f"{model} through gRPC on loopback",
             "model": model,
@@ -42,12 +45,13 @@ def run(*, model: str, quick: bool, rounds: int, settle_s: float, build: Path) -
             "rounds": rounds,
             "lines_a_round": 1 if quick else 3,
             "rows": rows,
+            "long_text": long_text,
         }
 
 
 async def _measure(
     address: str, pid: int, quick: bool, rounds: int, settle_s: float
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     async with Client(address, timeout_s=300) as client:
         voices = [voice.id for voice in (await client.server_info()).voices]
         # Every line another one: nothing may be answered from a memory of it.
@@ -62,7 +66,38 @@ async def _measure(
                 for _ in range(1 if quick else 3):
                     groups.append(await _group(client, pid, lines, num_streams) | {"load": load})
             rows.append(_row(num_streams, groups))
-        return rows
+        return rows, await _long_text(client, lines, rounds if quick else 3 * rounds, settle_s)
+
+
+async def _long_text(client: Client, lines: Any, num_pairs: int, settle_s: float) -> dict[str, Any]:
+    """First audio of a line of one sentence, and of a long text whose first sentence it is."""
+    sentences = ((text, voice) for text, voice in lines if text in SENTENCES)
+    pairs: list[tuple[float, float]] = []
+    settle(settle_s)
+    for _ in range(num_pairs):
+        text, voice = next(sentences)
+        long_text = " ".join([text, *SENTENCES * (LONG_CHARACTERS // 200)])[:LONG_CHARACTERS]
+        line_ms = await _first_audio_ms(client, text, voice)
+        pairs.append((line_ms, await _first_audio_ms(client, long_text, voice)))
+    return {
+        "characters": LONG_CHARACTERS,
+        "pairs": len(pairs),
+        "first_audio_ms_of_a_line": round(statistics.median(line for line, _ in pairs), 1),
+        "first_audio_ms": round(statistics.median(long for _, long in pairs), 1),
+        "times_the_lines": round(statistics.median(long / line for line, long in pairs), 3),
+    }
+
+
+async def _first_audio_ms(client: Client, text: str, voice: str) -> float:
+    began_s = time.perf_counter()
+    speech = client.synthesize(text, voice=voice, pace=pb.PACE_REALTIME)
+    async for _ in speech:
+        break
+    first_s = time.perf_counter()
+    speech.interrupt()
+    while (await client.server_info()).capacity.active:  # the next one finds it at rest
+        await asyncio.sleep(0.002)
+    return (first_s - began_s) * 1e3
 
 
 async def _group(client: Client, pid: int, lines: Any, num_streams: int) -> dict[str, Any]:
