@@ -12,10 +12,11 @@ BUF := @bufbuild/buf@1.75.0
 # Two cores are the usual machine here: OpenMP threads that spin while they wait would slow each other down.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test clients-test check format serve proto clean
+.PHONY: help demo finetune-demo test clients-test check format serve proto clean
 
 help:
 	@echo "make demo    speak: a server, three voices, out/*.wav, a table"
+	@echo "make finetune-demo  a voice that tiny never heard, learned from five minutes of it (wants festival)"
 	@echo "make test    all tests"
 	@echo "make clients-test  what runs of the clients for Unity, Unreal, Godot and C++"
 	@echo "make check   format, lint, types, arrows, proto, licences"
@@ -36,8 +37,16 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(INSTALL) pyworld 'setuptools<81' 2>/dev/null || echo "pyworld: not built"
 	@touch $@ $(VENV)/run.stamp
 
+$(VENV)/train.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[train]'
+	@touch $@ $(VENV)/run.stamp
+
 demo: $(VENV)/run.stamp
 	$(BIN)/python -m tools.demo --out out
+
+# Needs festival and festvox-kdlpc16k, which it does not install, and a C compiler.
+finetune-demo: $(VENV)/train.stamp
+	$(BIN)/python -m finetune.demo --out out/finetune
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(TESTS)

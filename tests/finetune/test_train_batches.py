@@ -261,3 +261,20 @@ def test_processes_share_a_step_and_none_is_left_waiting():
     empty = Learner(tiny_lm().requires_grad_(True), Loss())(batch_of(mine[1][1]))
     empty.backward()
     assert empty.item() == 0
+
+
+def test_wrong_codes_are_others_of_their_codebook_and_what_is_learned_stays():
+    layout = TokenLayout(vocab_size=220, audio_tokens_start=20)
+    frames = np.random.default_rng(0).integers(0, 50, (60, 4)).tolist()
+    ids = np.array(training_row(layout, lambda _: [1, 5, 6], "x", frames), dtype=np.int32)
+    example = Example(ids, 7)
+    batch = collate([[example]] * 8, layout, 1.0, 4, Loss(), GAP)
+    wrong = batches.with_wrong_codes(batch, layout, 0.5, seed=3)
+    changed = wrong.ids_BT != batch.ids_BT
+    assert 0.1 < changed.float().mean() < 0.4
+    assert torch.equal(wrong.labels_BT, batch.labels_BT)
+    is_code = (batch.ids_BT >= 20) & (batch.ids_BT < 220)
+    assert not changed[~is_code].any()
+    assert torch.equal((wrong.ids_BT[is_code] - 20) // 50, (batch.ids_BT[is_code] - 20) // 50)
+    again = batches.with_wrong_codes(batch, layout, 0.5, seed=3)
+    assert torch.equal(again.ids_BT, wrong.ids_BT)
