@@ -71,7 +71,8 @@ async def _measure(
         mean_line_s = warm.duration_s
         for num_streams in streams:
             for loop in ("closed", "open"):
-                load = settle(settle_s)
+                # Rest before the first; after that a row's own load would be waited for.
+                load = settle(0.0 if rows else settle_s)
                 asking = (
                     _closed(client, lines, num_streams, seconds)
                     if loop == "closed"

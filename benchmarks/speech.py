@@ -34,7 +34,7 @@ SENTENCES = tuple(line for line in LINES if sum(map(line.count, ".!?")) == 1)
 
 
 def run(*, model: str, quick: bool, rounds: int, settle_s: float, build: Path) -> dict[str, Any]:
-    """One row per number of streams, medians over all lines of `rounds` rounds."""
+    """One row per number of streams, medians over all lines of `rounds` rounds, each begun at rest."""
     log = build / "bench-server.log"
     with local_server("--model", model, "--slots", "8", "--cache", "off", log=log) as server:
         rows, long_text = asyncio.run(_measure(server.address, server.pid, quick, rounds, settle_s))
@@ -58,14 +58,14 @@ async def _measure(
         lines = itertools.cycle((text, voice) for voice in voices for text in LINES)
         # The first call also opens the connection.
         await _say(client, *next(lines), pace=pb.PACE_UNPACED)
-        rows: list[dict[str, Any]] = []
-        for num_streams in STREAMS:
-            groups: list[dict[str, Any]] = []
-            for _ in range(rounds):
-                load = settle(settle_s)
+        groups: dict[int, list[dict[str, Any]]] = {num_streams: [] for num_streams in STREAMS}
+        for _ in range(rounds):
+            load = settle(settle_s)
+            for num_streams, of_size in groups.items():
                 for _ in range(1 if quick else 3):
-                    groups.append(await _group(client, pid, lines, num_streams) | {"load": load})
-            rows.append(_row(num_streams, groups))
+                    group = await _group(client, pid, lines, num_streams)
+                    of_size.append(group | {"load": load})
+        rows = [_row(num_streams, of_size) for num_streams, of_size in groups.items()]
         return rows, await _long_text(client, lines, rounds if quick else 3 * rounds, settle_s)
 
 
