@@ -18,7 +18,7 @@ from kani_npc.engine.model import load_model
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.generate import generate
 from kani_npc.lm.model import Lfm2
-from kani_npc.lm.packed import pack
+from kani_npc.lm.packed import keep_logits_exact, pack
 from kani_npc.models import resolve_model
 from kani_npc.prompt import Prompt, build_prompt
 from kani_npc.speech import Sampling
@@ -92,11 +92,11 @@ def full_size() -> Iterator[tuple[str, Lfm2, list[Line]]]:
             speaker = torch.nn.functional.normalize(torch.randn(config.speaker_dim), dim=-1)
             sampling = Sampling(min_frames=FULL_FRAMES, max_frames=FULL_FRAMES)
             lines.append((prompt, speaker, generate(lm, prompt, speaker, sampling)))
-        yield (
-            kind,
-            pack(lm, kind) if kind in ("int8", "int4") else lm.to(getattr(torch, kind)),
-            lines,
-        )
+        if kind in ("int8", "int4"):
+            pack(lm, kind)
+        elif kind == "bfloat16":
+            keep_logits_exact(lm.bfloat16())
+        yield kind, lm, lines
 
 
 def main() -> None:

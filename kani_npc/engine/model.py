@@ -24,7 +24,7 @@ from kani_npc.lm.adapters import weights_hash
 from kani_npc.lm.independent import make_rows_independent
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
-from kani_npc.lm.packed import WEIGHTS, can_pack, pack
+from kani_npc.lm.packed import WEIGHTS, can_pack, keep_logits_exact, pack
 from kani_npc.lm.sampler import SAMPLER_VERSION
 from kani_npc.models import content_hash
 from kani_npc.speech import USUAL_PIECE_CHARACTERS, ModelInfo, Sampling, Voice
@@ -88,11 +88,12 @@ class SpeechModel:
         # Streams decode with packed weights beside the codec's own.
         weights = codec.parameters() if isinstance(codec, nn.Module) else ()
         codec_bytes = 2 * sum(tensor.nbytes for tensor in weights)
+        heads = [tensor for head in self.lm.heads or () for tensor in head.parameters()]
         return memory_needs(
             self.lm.config,
             max_tokens=max_tokens,
             bytes_per_value=self.lm.dtype.itemsize,
-            lm_weight_bytes=sum(tensor.nbytes for tensor in self.lm.parameters()),
+            lm_weight_bytes=sum(tensor.nbytes for tensor in (*self.lm.parameters(), *heads)),
             codec_weight_bytes=codec_bytes,
             codec_slot_bytes=codec.streaming_decoder().init_state(1).num_bytes,
             samples_per_frame=codec.samples_per_frame,
@@ -196,9 +197,12 @@ def _load_lm(folder: Path, device: torch.device, weights: str) -> Lfm2:
             raise ModelError(
                 f"{weights} weights are for the CPU; on {device} pass bfloat16 or float32"
             )
-        dtype = torch.float32 if weights == "float32" else torch.bfloat16
-        return load_lm(folder, dtype=dtype, device=device)
-    lm = load_lm(folder, dtype=torch.bfloat16 if weights == "bfloat16" else torch.float32)
+        if weights == "float32":
+            return load_lm(folder, device=device)
+        return keep_logits_exact(load_lm(folder, dtype=torch.bfloat16, device=device))
+    if weights == "bfloat16":
+        return keep_logits_exact(load_lm(folder, dtype=torch.bfloat16))
+    lm = load_lm(folder)
     if weights == AUTO:
         return pack(lm, "int8") if can_pack(lm, "int8") else lm
     return pack(lm, weights) if weights in ("int8", "int4") else lm

@@ -197,6 +197,20 @@ def test_weights_are_kept_as_asked_and_packed_where_nothing_was_asked(pristine, 
     assert lm.dtype == torch.float32
 
 
+def test_logits_of_bfloat16_weights_are_float32_and_their_heads_are_counted(pristine: Path):
+    rounded = load_model(pristine, weights="bfloat16")
+    lm, size = rounded.lm, rounded.lm.config.hidden_size
+    hidden = torch.randn(3, size, generator=torch.Generator().manual_seed(0)).bfloat16()
+    head = lm.head_rows()[0]
+    logits = lm.codebook_logits(hidden, 0)
+    assert lm.dtype == torch.bfloat16 and logits.dtype == torch.float32
+    torch.testing.assert_close(logits, (hidden.double() @ head.double().T).float())
+    counted = rounded.memory_needs(64).fixed_bytes
+    lm.heads = None
+    heads = sum(4 * head.numel() for head in lm.head_rows())
+    assert counted == rounded.memory_needs(64).fixed_bytes + heads
+
+
 def test_weights_that_are_no_kind_of_weights_are_refused(pristine: Path):
     with pytest.raises(ModelError, match="weights are one of auto, float32"):
         load_model(pristine, weights="int2")
