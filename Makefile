@@ -18,7 +18,7 @@ help:
 	@echo "make demo    speak: a server, three voices, out/*.wav, a table"
 	@echo "make finetune-demo  a voice that tiny never heard, learned from five minutes of it (wants festival)"
 	@echo "make test    all tests"
-	@echo "make clients-test  what runs of the clients for Unity, Unreal, Godot and C++"
+	@echo "make clients-test  what runs of the clients for Unity, Unreal, Godot, browsers, C++ and Python"
 	@echo "make check   format, lint, types, arrows, proto, licences"
 	@echo "make serve   run the service in the foreground"
 	@echo "make proto   generate kani_npc/v1 and the clients' messages from proto/"
@@ -51,9 +51,10 @@ finetune-demo: $(VENV)/train.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(TESTS)
 
-# Part of `make test` too. Needs mono-mcs, g++, libcurl's headers, cmake and godot3-server, or skips what needs them.
+# Part of `make test` too. Needs mono-mcs, nunit-console, g++, libcurl's and grpc++'s headers, cmake, godot3-server and Chromium, or
+# skips what needs them.
 clients-test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest tests/clients
+	$(BIN)/python -m pytest tests/clients tests/web tests/test_client.py tests/test_lips.py
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

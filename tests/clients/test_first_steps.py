@@ -7,11 +7,12 @@ import pytest
 from kani_npc.config import WEB_PORT
 from tests.clients.builds import ROOT
 
-READMES = sorted((ROOT / "clients").rglob("README.md"))
+READMES = sorted((ROOT / "clients").glob("*/**/README.md"))
 SOURCES = [
     path
     for suffix in ("md", "cs", "gd", "h", "cpp", "js")
     for path in sorted((ROOT / "clients").rglob(f"*.{suffix}"))
+    if "Tests" not in path.parts
 ]
 
 
@@ -22,8 +23,15 @@ def test_clients_of_the_web_port_call_the_one_that_the_service_opens_by_itself()
             assert int(port) == WEB_PORT, path
             found += 1
     assert found > 5
-    godot = (ROOT / "clients/godot/addons/kani_npc/kani_npc_voice.gd").read_text()
-    assert re.findall(r"^export var port = (\d+)", godot, re.MULTILINE) == [str(WEB_PORT)]
+    for folder in ("godot", "godot4"):
+        addon = (ROOT / "clients" / folder / "addons/kani_npc/kani_npc_voice.gd").read_text()
+        assert re.findall(r"export var port :?= (\d+)", addon) == [str(WEB_PORT)]
+
+
+def test_the_list_of_clients_names_every_one():
+    listed = (ROOT / "clients/README.md").read_text("utf-8")
+    for readme in READMES:
+        assert f"({readme.parent.relative_to(ROOT / 'clients')})" in listed
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)

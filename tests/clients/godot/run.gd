@@ -9,6 +9,8 @@ var openness = 0.0
 var voice
 var check = ""
 var started_at = 0
+var playing_at = 0
+var ahead = 0 # of the clock, in samples
 
 
 func _init():
@@ -35,6 +37,10 @@ func _initialize():
 
 
 func _idle(_delta):
+	if voice._playback != null:
+		if playing_at == 0:
+			playing_at = OS.get_ticks_msec()
+		ahead = max(ahead, voice.samples_played() - voice._rate * (OS.get_ticks_msec() - playing_at) / 1000)
 	if check == "stop" and voice._num_received > 6000 and voice.is_speaking():
 		voice.stop()
 	if OS.get_ticks_msec() - started_at > 100000:
@@ -43,7 +49,7 @@ func _idle(_delta):
 
 
 func _say(what):
-	print("RESULT ", what, " ", PoolStringArray(events).join(" "), " open=%.2f" % openness, " underruns=", voice.underruns)
+	print("RESULT ", what, " ", PoolStringArray(events).join(" "), " open=%.2f" % openness, " ahead=%d" % ahead, " underruns=", voice.underruns)
 	quit()
 
 

@@ -21,7 +21,7 @@ const DEADLINE_EXCEEDED = 4
 const MAX_TRIES = 4
 const MAX_FRAME_BYTES = 4 * 1024 * 1024
 const NUM_VISEMES = 15
-const QUEUED_S = 0.5 # of sound that Godot's generator holds
+const QUEUED_S = 0.5 # of sound that Godot's generator holds, at least
 const PIECE = 512 # samples that are given to it at once
 
 # The server's web port.
@@ -45,6 +45,7 @@ var underruns = 0
 
 var _player
 var _playback
+var _capacity = 0 # of the generator, in samples
 var _http
 var _request = PoolByteArray()
 var _is_sent = false
@@ -109,8 +110,7 @@ func stop():
 func samples_played():
 	if _playback == null:
 		return 0
-	var queued = int(_player.stream.buffer_length * _rate) - _playback.get_frames_available()
-	return int(max(0, _num_pushed - queued))
+	return int(max(0, _num_pushed - (_capacity - _playback.get_frames_available())))
 
 
 func _exit_tree():
@@ -305,6 +305,7 @@ func _play():
 			return
 		_player.play()
 		_playback = _player.get_stream_playback()
+		_capacity = _playback.get_frames_available() # more than was asked for: a power of two
 	underruns = _playback.get_skips() if not _is_received else underruns
 	while not _waiting.empty() and _playback.get_frames_available() >= _waiting[0].size():
 		_playback.push_buffer(_waiting[0])
