@@ -34,8 +34,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows are, and what their columns are called. `path` is a folder of Parquet files, a file, or a hub name
-    that `datasets` knows (fetched because it was named).
+    """Where rows are, and what their columns are called. `path` is what `prepare` wrote, a folder of Parquet files, a
+    file, or a hub name that `datasets` knows (fetched because it was named), or a copy of what it names.
 
     The defaults are our own; the published sets have `nano_layer_1` to `4` and `encoded_len` as well.
     """
@@ -78,7 +78,8 @@ def load(source: Source) -> datasets.Dataset:
     """The data set of a source. Raises `ValueError` that names the path or the columns that it lacks."""
     path = Path(source.path)
     if path.is_dir():
-        files = sorted(map(str, path.glob("*.parquet")))
+        # `prepare` keeps its rows in a folder of their own.
+        files = sorted(map(str, [*path.glob("*.parquet"), *path.glob("rows/*.parquet")]))
         if files:
             table = datasets.load_dataset("parquet", data_files=files, split="train")
         elif next(path.rglob("*.parquet"), None):  # a copy of a hub data set's repository

@@ -77,6 +77,7 @@ def test_a_session_becomes_rows_and_each_bad_take_is_named(session: Path, tmp_pa
     assert report["hours"] == pytest.approx(4 * SECONDS / 3600, rel=0.2)
     assert "z" in report["letters_not_heard"]
     assert "4 of 12 takes" in (tmp_path / "out" / "report.md").read_text()
+    assert len(load(Source(str(tmp_path / "out")))) == 4  # all that it wrote, or the rows alone
 
     made = list(rows(Source(str(tmp_path / "out" / "rows"))))
     assert [Path(row.source).stem for row in made] == [f"take{i}" for i in range(4)]
