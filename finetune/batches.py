@@ -135,9 +135,12 @@ def read(
 def _examples_of(
     source: Source, data: Data, config: LmConfig, encode: Encode, tokenizer_hash: str
 ) -> datasets.Dataset:
-    table = load(source)
-    if not len(table):
-        raise ValueError(f"{source.path} has no rows")
+    try:
+        table = load(source)
+    except ValueError as wrong:
+        if "corresponds to no data" in str(wrong):  # files without rows, in `datasets`' words
+            raise ValueError(f"{source.path} has no rows") from None
+        raise
     settings = (dataclasses.asdict(source), data.max_s, data.frames_per_s)
     made_from = (table._fingerprint, settings, data.drop_repeated_frames, config, tokenizer_hash)
     return table.map(

@@ -224,6 +224,8 @@ def _made(kind: type[T], values: Any, where: str) -> T:
 def _value(kind: Any, value: Any, where: str) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in inner:  # TOML has no such value, JSON has
+            return None
         return _value(next(one for one in inner if one is not type(None)), value, where)
     if origin is Literal:
         if value not in inner:

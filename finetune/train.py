@@ -598,9 +598,12 @@ def _adamw(learner: Learner, settings: Optimiser) -> torch.optim.Optimizer:
 
 def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
     from accelerate import Accelerator, PartialState
+    from accelerate.state import AcceleratorState
     from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
     machine = recipe.machine
+    # It keeps one state a process: another run's precision would be an error.
+    AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(
         mixed_precision="bf16" if machine.precision == "bf16" else "no",
         cpu=machine.cpu or not torch.cuda.is_available(),
