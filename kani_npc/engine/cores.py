@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -64,9 +65,10 @@ class FasterThreads:
     is up to twice as fast. So the other choice is tried now and then.
     """
 
-    TRY_AFTER = 32  # frames
-    TRY_FRAMES = 3  # in a row; the best of them counts, and of as many before
+    TRY_AFTER = 50  # frames
+    TRY_FRAMES = 5  # in a row; the middle one counts, and of as many before
     BETTER = 0.93  # of the time is what the other must take, or noise would decide
+    LOST = 1.4  # times as long, and a trial is over
 
     def __init__(self) -> None:
         self._alone = False
@@ -94,8 +96,9 @@ class FasterThreads:
             self._left -= 1
             return
         self._tried.append(seconds)
-        if len(self._tried) == self.TRY_FRAMES:
-            if min(self._tried) < self.BETTER * min(self._usual):
+        usual = median(self._usual)
+        if len(self._tried) == self.TRY_FRAMES or seconds > self.LOST * usual:
+            if median(self._tried) < self.BETTER * usual:
                 self._alone = not self._alone
             self._left = self.TRY_AFTER
             self._usual.clear()
