@@ -43,9 +43,9 @@ FORMAT = "kani_npc.lora.1"
 # Where training notes which weights a peft folder was trained on; peft itself has no place for it.
 BASE_FILE = "base.json"
 
-# Columns that nobody asked for are cheaper to multiply along than to skip, up to so many bytes of a bank's matrices:
-# what three more operators cost.
-_GAP_BYTES = 128 * 1024
+# The matrices of a step's rows are copied side by side if they are at most so many bytes in all layers: one product of
+# many is then two to five times as fast as many. That of large matrices is not (measured), and the copies are large.
+_STACK_BYTES = 64 * 2**20
 _MAX_PLANS = 64  # remembered; they come again frame after frame
 
 
@@ -252,14 +252,14 @@ def merge(lm: Lfm2, lora: Lora) -> Lfm2:
 Columns = tuple[int, int]  # of a bank, from and to
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
-    """How a step's rows find their columns."""
+    """How a step's rows find their columns: in one of these ways, by what is fastest."""
 
-    # Each run of columns at once for all rows, and [B, 1, C] which of them are others' (None: every row has them all).
-    runs: Sequence[tuple[Columns, Tensor | None]] = ()
-    # Or each row by itself.
-    rows: Sequence[tuple[int, Columns]] = ()
+    one: Columns | None = None  # every row has the same
+    stacked: Sequence[Columns | None] = ()  # each row's, copied side by side once for many steps
+    rows: Sequence[tuple[int, Columns]] = ()  # each row that has some, as a product of its own
+    masked: tuple[Columns, Tensor] | None = None  # those of all, and [B, 1, C] which are others'
 
 
 class _AdaptedLinear(Direct):
@@ -267,11 +267,13 @@ class _AdaptedLinear(Direct):
 
     def __init__(self, bank: "AdapterBank", inner: nn.Module, shape: tuple[int, int]) -> None:
         super().__init__()
-        self.inner, self.bank = inner, [bank]  # a list: it is none of this module's parts
+        self.inner, self._bank = inner, [bank]  # a list: it is none of this module's parts
         num_rows, num_columns = shape
         self.down = torch.zeros(bank.num_columns, num_columns, dtype=bank.dtype, device=bank.device)
         self.up = torch.zeros(bank.num_columns, num_rows, dtype=bank.dtype, device=bank.device)
-        self._views: dict[Columns, tuple[Tensor, Tensor]] = {}
+        # Of the last plan: matrices as its products take them.
+        self._of: _Plan | None = None
+        self._down, self._up = self.down, self.up
 
     def load(self, columns: Columns, pair: tuple[Tensor, Tensor] | None) -> None:
         for ours, part in zip((self.down, self.up), pair or (None, None), strict=True):
@@ -281,27 +283,38 @@ class _AdaptedLinear(Direct):
 
     def forward(self, x_BTK: Tensor) -> Tensor:
         y_BTN = self.inner(x_BTK)
-        plan = self.bank[0].plan
-        for columns, others in plan.runs:
-            down, up = self._at(columns)
-            h = F.linear(x_BTK, down)
-            if others is not None:
-                # Filled and not multiplied: what another row's adapter makes of this one may be infinite.
-                h = h.masked_fill_(others, 0.0)
-            y_BTN.view(-1, y_BTN.shape[-1]).addmm_(h.flatten(0, 1), up)
-        for row, columns in plan.rows:
-            down, up = self._at(columns)
-            y_BTN[row].addmm_(x_BTK[row] @ down.T, up)
+        plan = self._bank[0].plan
+        if plan.rows:
+            for row, columns in plan.rows:
+                at = slice(*columns)
+                y_BTN[row].addmm_(x_BTK[row] @ self.down[at].T, self.up[at])
+            return y_BTN
+        if plan is not self._of:
+            self._prepare(plan)
+        if plan.stacked:
+            return y_BTN.baddbmm_(torch.bmm(x_BTK, self._down), self._up)
+        h = F.linear(x_BTK, self._down)
+        if plan.masked is not None:
+            # Filled and not multiplied: what another row's adapter makes of this one may be infinite.
+            h.masked_fill_(plan.masked[1], 0.0)
+        y_BTN.view(-1, y_BTN.shape[-1]).addmm_(h.view(-1, h.shape[-1]), self._up)
         return y_BTN
 
-    def _at(self, columns: Columns) -> tuple[Tensor, Tensor]:
-        views = self._views.get(columns)
-        if views is None:
-            if len(self._views) >= _MAX_PLANS:
-                self._views.clear()
-            at = slice(*columns)
-            views = self._views[columns] = (self.down[at], self.up[at])
-        return views
+    def _prepare(self, plan: _Plan) -> None:
+        if plan.stacked:
+            rank = max(columns[1] - columns[0] for columns in plan.stacked if columns)
+            down = self.down.new_zeros(len(plan.stacked), rank, self.down.shape[1])
+            up = self.up.new_zeros(len(plan.stacked), rank, self.up.shape[1])
+            for row, columns in enumerate(plan.stacked):
+                if columns is not None:
+                    down[row, : columns[1] - columns[0]] = self.down[slice(*columns)]
+                    up[row, : columns[1] - columns[0]] = self.up[slice(*columns)]
+            self._down, self._up = down.mT, up
+        else:
+            columns = plan.one or (plan.masked[0] if plan.masked else None)
+            assert columns is not None
+            self._down, self._up = self.down[slice(*columns)], self.up[slice(*columns)]
+        self._of = plan
 
 
 class AdapterBank:
@@ -331,16 +344,10 @@ class AdapterBank:
             found[name] = (parent, attribute, _AdaptedLinear(self, inner, shape))
         return found
 
-    @property
+    @cached_property
     def bytes_per_seat(self) -> int:
         shapes = adaptable(self._lm.config).values()
         return MAX_LORA_RANK * sum(map(sum, shapes)) * self.dtype.itemsize
-
-    @cached_property
-    def _gap(self) -> int:
-        """Columns that are cheaper to multiply along than to skip."""
-        column = self.bytes_per_seat // MAX_LORA_RANK // len(self._linears)
-        return _GAP_BYTES // column
 
     @torch.inference_mode()
     def load(self, seat: int, lora: Lora) -> None:
@@ -358,6 +365,9 @@ class AdapterBank:
         Where the model's rows are independent, each has a product of its own.
         """
         key = tuple(seats)
+        if not any(key):
+            yield
+            return
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:
@@ -373,7 +383,7 @@ class AdapterBank:
         width = num_seats * MAX_LORA_RANK
         owners = 1 + torch.arange(width, device=self.device) // MAX_LORA_RANK
         others = (owners != seats_B[:, None])[:, None]
-        with self._in_place(_Plan(runs=[((0, width), others)])):
+        with self._in_place(_Plan(masked=((0, width), others))):
             yield
 
     @contextmanager
@@ -393,21 +403,12 @@ class AdapterBank:
         return first, first + num_columns
 
     def _planned(self, seats: tuple[int, ...]) -> _Plan:
-        spans = {seat: self._columns(seat, self._ranks[seat]) for seat in sorted({*seats} - {0})}
+        columns = [self._columns(seat, self._ranks[seat]) if seat else None for seat in seats]
+        alone = [(row, own) for row, own in enumerate(columns) if own is not None]
         if self._lm.rows_are_independent:
-            return _Plan(rows=[(row, spans[seat]) for row, seat in enumerate(seats) if seat])
-        runs: list[Columns] = []
-        for first, last in spans.values():
-            if runs and first - runs[-1][1] <= self._gap:
-                runs[-1] = (runs[-1][0], last)
-            else:
-                runs.append((first, last))
+            return _Plan(rows=alone)
         if len(set(seats)) == 1:
-            return _Plan(runs=[(run, None) for run in runs])
-        owned = [spans.get(seat, (0, 0)) for seat in seats]
-        bounds_B = torch.tensor(owned, device=self.device)[:, :, None, None]  # from, to
-        planned: list[tuple[Columns, Tensor | None]] = []
-        for first, last in runs:
-            column = torch.arange(first, last, device=self.device)
-            planned.append(((first, last), (column < bounds_B[:, 0]) | (column >= bounds_B[:, 1])))
-        return _Plan(runs=planned)
+            return _Plan(one=columns[0])
+        if len(alone) > 1 and len(seats) * self.bytes_per_seat <= _STACK_BYTES:
+            return _Plan(stacked=columns)
+        return _Plan(rows=alone)

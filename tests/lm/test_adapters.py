@@ -104,14 +104,14 @@ def test_rows_with_different_adapters_say_what_their_merged_models_say(seats):
         assert ((together[row] - plain[row]).abs().max() > 0.1) == bool(seat)
 
 
-def test_columns_far_apart_are_taken_as_runs_and_near_ones_along(monkeypatch):
-    bank = filled(LM, LORAS)
+def test_large_matrices_are_not_copied_and_say_the_same(monkeypatch):
     seats = [1, 4, 0, 4, 2]
-    usual = said(LM, seats, bank)
-    monkeypatch.setattr("kani_npc.lm.adapters._GAP_BYTES", 0)
+    copied = filled(LM, LORAS)
+    usual = said(LM, seats, copied)
+    monkeypatch.setattr("kani_npc.lm.adapters._STACK_BYTES", 0)
     apart = filled(LM, LORAS)
     assert (said(LM, seats, apart) - usual).abs().max() < CLOSE
-    assert len(apart.plan.runs) == 3 and len(bank.plan.runs) == 1
+    assert copied.plan.stacked and len(apart.plan.rows) == 4
 
 
 @pytest.mark.parametrize("weights", ["int8", "int4"])
