@@ -10,6 +10,7 @@ Shapes: S slots, B rows, K codebooks, F frames, T time steps of one layer, C cha
 """
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -183,6 +184,11 @@ def _threads_for_chains(device: torch.device) -> Iterator[int]:
 def _helpers(count: int) -> ThreadPoolExecutor:
     """Threads for all decoders of this process, with one thread each for their operators."""
     return ThreadPoolExecutor(count, "kani-codec", torch.set_num_threads, (1,))
+
+
+os.register_at_fork(
+    after_in_child=_helpers.cache_clear
+)  # a copy of this process has none of its threads
 
 
 class _HalfSnake:
@@ -401,29 +407,35 @@ class _Stage:
 
     def __call__(self, x_BTC: Tensor, state: NanoDecoderState, rows: Rows, threads: int) -> Tensor:
         x = self.up(x_BTC, self.activation, state, rows)
-        shares = self._shares[threads if x.numel() * x.shape[2] >= WORTH_A_THREAD else 1]
-        helped = [
-            _helpers(len(shares) - 1).submit(self._run, share, x, state, rows, worker)
-            for worker, share in enumerate(shares[1:], start=1)
-        ]
-        outputs = self._run(shares[0], x, state, rows, 0)
-        for future in helped:
-            outputs |= future.result()
-        total, *others = (outputs[chain] for chain in range(len(self.chains)))
-        for other in others:  # in one order, whoever was first
-            total.add_(other)
+        mine, *others = self._shares[threads if x.numel() * x.shape[2] >= WORTH_A_THREAD else 1]
+        if others:
+            helped = [
+                _helpers(len(others)).submit(self._run, share, x, state.beside(worker), rows)
+                for worker, share in enumerate(others, start=1)
+            ]
+            outputs = self._run(mine, x, state, rows)
+            for future in helped:
+                outputs |= future.result()
+            total = outputs[0]
+            for chain in range(1, len(self.chains)):  # in one order, whoever was first
+                total.add_(outputs[chain])
+        else:  # the same sum with less memory
+            total = self._chain(0, x, state, rows, "total")
+            for chain in range(1, len(self.chains)):
+                total.add_(self._chain(chain, x, state, rows, "chain"))
         return total.div_(len(self.chains))
 
     @torch.inference_mode()
     def _run(
-        self, chains: list[int], x_BTC: Tensor, state: NanoDecoderState, rows: Rows, worker: int
+        self, chains: list[int], x_BTC: Tensor, state: NanoDecoderState, rows: Rows
     ) -> dict[int, Tensor]:
-        """What these chains make of it."""
-        state = state.beside(worker)
-        outputs: dict[int, Tensor] = {}
-        for chain in chains:
-            h = state.scratch(f"chain {chain}", x_BTC.shape, x_BTC.dtype).copy_(x_BTC)
-            for block in self.chains[chain]:
-                h = block.add_to(h, state, rows)
-            outputs[chain] = h
-        return outputs
+        """What these chains make of it, each in memory of its own."""
+        return {i: self._chain(i, x_BTC, state, rows, f"chain {i}") for i in chains}
+
+    def _chain(
+        self, chain: int, x_BTC: Tensor, state: NanoDecoderState, rows: Rows, use: str
+    ) -> Tensor:
+        h = state.scratch(use, x_BTC.shape, x_BTC.dtype).copy_(x_BTC)
+        for block in self.chains[chain]:
+            h = block.add_to(h, state, rows)
+        return h
