@@ -85,10 +85,22 @@ def run(recipe: Recipe, runs: Path) -> dict[str, Any]:
     )
     if recipe.data.test:
         test = read_lines(recipe.data.test, codec)
+        held_out = {line.text for line in test}
+        train, validation = (
+            [line for line in part if line.text not in held_out] for part in (train, validation)
+        )
+        if not train or not validation:
+            raise ValueError("all lines are among those of data.test: none is left to train on")
     out = runs / recipe.name
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, recipe, codec, train)
 
+    print(
+        f"{recipe.name}: {len(train)} lines, {len(validation)} to choose by, {len(test)} to report on"
+    )
+    for name, text in asdict(recipe.expected).items():
+        if text:
+            print(f"  expected {name}: {text}", flush=True)
     trainer = Trainer(codec.to(device), recipe, train, validation, out)
     trainer.resume(_published_discriminators(path))
     trainer.run()

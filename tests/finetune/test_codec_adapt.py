@@ -301,6 +301,12 @@ def test_where_nothing_is_better_the_base_stays(nano, tmp_path):
     assert report["test"]["figures"]["mel_distance_db"]["difference"] == 0
 
 
+def test_lines_that_are_reported_on_are_not_trained_on(nano, tmp_path):
+    same = dataclasses.replace(nano.data, test=nano.data.train)
+    with pytest.raises(ValueError, match=r"all lines are among those of data\.test"):
+        adapt.run(dataclasses.replace(nano, data=same), tmp_path)
+
+
 # --- what does not fit
 
 
