@@ -9,10 +9,14 @@ import pytest
 import soundfile
 
 from kani_npc.client import ServiceError, line
+from kani_npc.engine.engine import EngineSettings
+from kani_npc.engine.synthesizer import EngineSynthesizer
 from kani_npc.v1 import audio_pb2, lexicon_service_pb2
 from kani_npc.v1 import npc_service_pb2 as npc_pb
 from kani_npc.v1 import speech_service_pb2 as pb
 from kani_npc.v1 import voice_service_pb2 as voice_pb
+from kani_npc.voices.builtin import BuiltinVoices
+from tests.support.random_model import SPEAKER_DIM, SPEAKER_SPACE, random_model, random_voice
 from tests.support.serving import SPACE, granted, make_npc, make_voice, said, serving, values
 from tests.support.sine import SineSynthesizer, frequency_hz
 from tests.support.voices import eventually
@@ -177,6 +181,35 @@ async def test_a_new_revision_is_not_spoken_with_the_old_sound_and_a_roll_back_f
         assert (await sound_of(client, voice="troll"))[1].cache_hit
         heard = [u.voice.embedding.vector.tolist() for u in sine.utterances]
         assert heard == [pytest.approx(values(1)), pytest.approx(values(2))]
+
+
+async def test_after_a_roll_back_nothing_of_the_later_revision_is_heard(start):
+    """With a real engine: its sound depends on who speaks."""
+    voices = BuiltinVoices([random_voice(0)], [], default_voice="voice-0", default_accent=None)
+    settings = EngineSettings(num_slots=2, max_prompt_tokens=64)
+    engine = EngineSynthesizer(random_model(), settings, num_threads=1)
+    first, second = (
+        voice_pb.Embedding(space=SPEAKER_SPACE, values=values(seed, SPEAKER_DIM)) for seed in (0, 5)
+    )
+    # Long enough and drawn: greedy, the random model says the same few frames whoever speaks.
+    take = {"voice": "troll", "sampling": {"greedy": False, "min_frames": 6, "max_frames": 400}}
+    try:
+        async with start(engine, voices=voices) as client:
+            await make_voice(client, embedding=first)
+            before, _ = await sound_of(client, **take)
+            change = voice_pb.Voice(id="troll", embedding=second)
+            mask = {"paths": ["embedding"]}
+            await client.voices.UpdateVoice(
+                voice_pb.UpdateVoiceRequest(voice=change, update_mask=mask)
+            )
+            later, end = await sound_of(client, **take)
+            assert later != before and not end.cache_hit
+            assert (await sound_of(client, **take))[1].cache_hit
+            await client.voices.RollBackVoice(voice_pb.RollBackVoiceRequest(id="troll", revision=1))
+            heard, end = await sound_of(client, **take)
+            assert heard == before and end.cache_hit
+    finally:
+        await engine.close()
 
 
 async def test_a_revoked_voice_does_not_speak_from_memory_and_stops_in_the_middle(start):

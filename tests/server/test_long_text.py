@@ -6,6 +6,7 @@ import numpy as np
 
 from kani_npc.text.pieces import PieceSplitter, split
 from kani_npc.v1 import speech_service_pb2 as pb
+from tests.server.test_leaving import until
 from tests.server.test_with_engine import speaking
 
 SENTENCES = "The miller of the old mill at the river went home late, and nobody saw him again. "
@@ -51,3 +52,25 @@ async def test_ten_thousand_characters_start_to_sound_when_their_first_piece_was
             assert audio.first_sample == 0
             break
     assert 1 <= len(read) < 10  # of more than a hundred
+
+
+async def test_hanging_up_while_the_text_is_written_frees_the_slot_and_stops_the_writer():
+    written = 0
+
+    async def endless():
+        nonlocal written
+        while True:
+            written += 1
+            yield SENTENCES
+            await asyncio.sleep(0.01)
+
+    async with speaking(num_slots=1, max_prompt_tokens=512) as (client, engine):
+        async with client.stream(endless(), voice="voice-1") as speech:
+            async for _ in speech:
+                break
+            assert engine.load.active == 1 and speech.end is None
+        await until(lambda: engine.load.active == 0)
+        stopped_at = written
+        await asyncio.sleep(0.1)
+        assert written <= stopped_at + 1
+        assert len(await sound(client.synthesize("Halt!", pace=pb.PACE_UNPACED)))
