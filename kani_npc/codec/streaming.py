@@ -186,9 +186,9 @@ def _helpers(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "kani-codec", torch.set_num_threads, (1,))
 
 
-os.register_at_fork(
-    after_in_child=_helpers.cache_clear
-)  # a copy of this process has none of its threads
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # A copy of this process has none of its threads.
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 class _HalfSnake:
