@@ -1,4 +1,6 @@
 // The engine module on stand-ins of Unreal's API: a character that speaks what the test's server sends.
+#include <algorithm>
+
 #include "check.h"
 #include "KaniNpcVoiceComponent.h"
 #include "KaniSoundWave.h"
@@ -28,7 +30,8 @@ std::string Begin() {
   header.sample_rate_hz = 22050;
   kani::SpeechTiming timing;
   timing.hop_samples = 441;
-  timing.openness.assign(20, 0.5f);
+  timing.openness.assign(20, 0.5f);  // from the sixth hop on
+  std::fill_n(timing.openness.begin(), 5, 0.0f);
   timing.weights.assign(20 * kani::kNumVisemes, 1.0f / 15);
   kani::SpeechAudio audio;
   audio.data.assign(2 * 5000, '\x11');
@@ -100,12 +103,15 @@ CHECK_NAMED(ACharacterSpeaksToTheEnd) {
   REQUIRE(wave != nullptr && wave->SampleRate == 22050 && wave->NumChannels == 1);
   REQUIRE(Hear(wave, 1000) == 1000);
   guard.Tick();
+  REQUIRE(guard.openness == 0.0f);  // all shapes are here: the mouth waits for its sound
+  REQUIRE(Hear(wave, 2000) == 2000);
+  guard.Tick();
   REQUIRE(guard.openness > 0.4f);
   Send(End());
   Close();
   guard.Tick();
   REQUIRE(guard.voice.IsSpeaking());
-  REQUIRE(Hear(wave, 5000) == 4000);
+  REQUIRE(Hear(wave, 5000) == 2000);
   guard.Tick();
   REQUIRE(!guard.voice.IsSpeaking() && Wave() == nullptr && guard.events == "started ended ");
 }
