@@ -29,6 +29,8 @@ from kani_npc.lm.loss import IGNORED
 from kani_npc.prompt import Encode, positions, training_row
 from kani_npc.tokens import TokenLayout
 
+# Of what is kept of rows between runs: to be raised when `_to_example` makes something else of them.
+EXAMPLES_VERSION = 1
 EMPTY = -1  # the segment of inputs that are nobody's
 PACKED_AT_ONCE = 2048  # examples among which rows are filled up
 SKIPPED = ("longer than max_s", "without sound", "with a text that the tokenizer cannot say")
@@ -142,7 +144,14 @@ def _examples_of(
             raise ValueError(f"{source.path} has no rows") from None
         raise
     settings = (dataclasses.asdict(source), data.max_s, data.frames_per_s)
-    made_from = (table._fingerprint, settings, data.drop_repeated_frames, config, tokenizer_hash)
+    made_from = (
+        EXAMPLES_VERSION,
+        table._fingerprint,
+        settings,
+        data.drop_repeated_frames,
+        config,
+        tokenizer_hash,
+    )
     return table.map(
         lambda values, number: _to_example(values, number, source, data, config, encode),
         with_indices=True,

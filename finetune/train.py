@@ -14,6 +14,7 @@ run goes on after a kill with the numbers that it would have had.
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import math
 import time
@@ -97,6 +98,10 @@ class Trainer:
         self.recipe, self.folder = recipe, folder
         if recipe.machine.threads:
             torch.set_num_threads(recipe.machine.threads)
+        for package in recipe.watch.report_to:
+            # accelerate passes over what is not installed.
+            if importlib.util.find_spec(package) is None:
+                raise ValueError(f"watch.report_to: {package} is not installed")
         self.lm, self.source = beginning.open_model(recipe)
         self.accelerator = accelerator = _accelerator(recipe, folder, self.lm)
         flash_kernel(recipe.machine.attention, accelerator.device)  # says at once what is missing
