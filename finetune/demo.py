@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def together(stages: Sequence[Stage]) -> None:
     running: list[tuple[Stage, subprocess.Popen[bytes]]] = []
     try:
         for stage in stages:
-            print(f"$ python {' '.join(_quoted(word) for word in stage.command[1:])}", flush=True)
+            print(f"$ {shlex.join(['python', *stage.command[1:]])}", flush=True)
             with stage.log.open("wb") as log:
                 process = subprocess.Popen(
                     stage.command, stdout=log, stderr=subprocess.STDOUT, env=environment
@@ -200,7 +201,7 @@ def _publish(out: Path, adapter: Path, delta: Path, data: Path) -> None:
     try:
         with local_server("--model", "tiny", log=out / "server.log") as server:
             parts = ("--adapter", str(adapter), "--codec-delta", str(delta), "--data", str(data))
-            about = ("--name", "Ked (synthetic: festival's kdl)", "--tag", TAG)
+            about = ("--name", "Ked (synthetic, from festival's kdl)", "--tag", TAG)
             consent = ("--consent", "synthetic")
             at = ("--server", server.address)
             together([_finetune("publish", out, VOICE, *at, *parts, *about, *consent)])
@@ -209,10 +210,6 @@ def _publish(out: Path, adapter: Path, delta: Path, data: Path) -> None:
             together([Stage("say", command, out / "say.log")])
     except ServerFailed as error:
         raise DemoFailed(str(error)) from error
-
-
-def _quoted(word: str) -> str:
-    return f"'{word}'" if set(word) & set(" !?'\"*") else word
 
 
 def _last(log: Path) -> str:
