@@ -206,7 +206,8 @@ def main() -> None:
         del model
     result["load"]["after"] = machine.load_average()
     if not arguments.quick:
-        path = RESULTS / f"{result['date'][:10]}-adapters.json"
+        which = f"-{arguments.only}" if arguments.only else ""
+        path = RESULTS / f"{result['date'][:10]}-adapters{which}.json"
         path.write_text(json.dumps(result, indent=2) + "\n")
         console.print(f"written: {path.name}")
 

@@ -84,6 +84,21 @@ def read_character(
     )
 
 
+def _small_enough(written: Callable[[Lora | None], bytes], lora: Lora | None) -> bytes:
+    """With the adapter as it is, or in half precision where that is too large for an upload."""
+    try:
+        try:
+            return written(lora)
+        except BundleError:
+            if lora is None:
+                raise
+            return written(lora.half())
+    except BundleError as error:
+        raise BundleError(
+            f"{error}; a model folder with it (--merge) can be served, or a delta of fewer layers published"
+        ) from None
+
+
 def read_consent(said: str) -> pb.Consent | None:
     """`synthetic`, `own-voice`, or a JSON file with kind, holder, statement, scope, expires; None for nothing.
 
@@ -147,12 +162,7 @@ async def publish(
         )
         return write_bundle(Bundle(voice, {name: parts[name] for name in voice.parts}))
 
-    try:
-        bundle = written(character.lora)
-    except BundleError:
-        if character.lora is None:
-            raise
-        bundle = written(character.lora.half())
+    bundle = _small_enough(written, character.lora)
     request = pb.ImportVoiceRequest(
         bundle=bundle,
         id=id,

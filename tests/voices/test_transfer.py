@@ -8,14 +8,20 @@ import pytest
 import torch
 
 from kani_npc.errors import (
+    AdapterUnfit,
+    AlreadyExists,
     ArtefactMissing,
     BundleError,
     ConsentRequired,
     ConsentRevoked,
     InvalidRecord,
     SpaceMismatch,
+    StaleEtag,
     StoreUnavailable,
+    VoiceNotFound,
 )
+from kani_npc.speech import Voice
+from kani_npc.voices.bundle import Bundle, write_bundle
 from kani_npc.voices.encoding import content_hash
 from kani_npc.voices.meter import UsageMeter
 from kani_npc.voices.records import Npc, VoiceRecord, VoiceSource
@@ -59,7 +65,7 @@ async def test_a_published_voice_is_imported_under_a_name_and_a_space(tmp_path) 
     async with open_registry(str(tmp_path / "voices.db")) as registry:
         for missing in ({"id": "anna"}, {"space": "test-space"}):
             with pytest.raises(InvalidRecord):
-                await import_voice(registry, P, data, consent=SYNTHETIC, **missing)
+                await import_voice(registry, P, data, consent=SYNTHETIC, **missing)  # pyright: ignore[reportArgumentType]
         with pytest.raises(SpaceMismatch):
             await import_voice(registry, P, data, id="anna", space="other", consent=SYNTHETIC)
         await import_voice(registry, P, data, id="anna", space="test-space", consent=SYNTHETIC)
@@ -121,3 +127,83 @@ async def test_the_meter_counts_on_while_redis_is_away(redis_server) -> None:
                 meter.add(cast, 1.0)
             redis_server.start()
         assert [e.lines async for e in registry.records.usage(P)] == [1, 1, 1]
+
+
+# --- adapters, whose inside the registry leaves to somebody else
+
+LORA = b"an adapter" * 50
+LORA_NAME = sha256(LORA).hexdigest()
+
+
+class Judge:
+    """Reads what it is asked about, and refuses what it is told to."""
+
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+        self.refuses = False
+
+    async def check(self, voice: Voice) -> None:
+        if voice.lora is not None:
+            self.read.append(await voice.lora.read())
+        if self.refuses:
+            raise AdapterUnfit("of another model")
+
+
+def tuned_file(**more) -> bytes:
+    record = voice(lora=LORA_NAME, source=VoiceSource.FINE_TUNED, **more)
+    return write_bundle(Bundle(record, {LORA_NAME: LORA}))
+
+
+async def test_adapters_are_judged_before_anything_of_them_is_kept(tmp_path) -> None:
+    judge = Judge()
+    async with open_registry(str(tmp_path / "v.db"), check_adapters=judge.check) as registry:
+        judge.refuses = True
+        with pytest.raises(AdapterUnfit):
+            await import_voice(registry, P, tuned_file(), consent=SYNTHETIC)
+        assert judge.read == [LORA] and not await registry.records.store.artefacts(P)
+        judge.refuses = False
+        made = await import_voice(registry, P, tuned_file(), consent=SYNTHETIC)
+        assert (made.source, made.lora) == (VoiceSource.FINE_TUNED, LORA_NAME)
+        cast = await registry.cast(P, voice="guard")
+        assert cast.voice.lora is not None and await cast.voice.lora.read() == LORA
+        # What does not touch them is not judged again.
+        judge.refuses = True
+        await registry.update(VoiceRecord, P, "guard", lambda old: replace(old, licence="CC0-1.0"))
+        other = tuned_file(id="other")
+        with pytest.raises(AdapterUnfit):
+            await import_voice(registry, P, other, consent=SYNTHETIC)
+
+
+async def test_a_server_that_takes_no_adapters_says_so(tmp_path) -> None:
+    async with open_registry(str(tmp_path / "voices.db")) as registry:
+        with pytest.raises(AdapterUnfit, match="cannot apply"):
+            await import_voice(registry, P, tuned_file(), consent=SYNTHETIC)
+        await registry.records.create(P, voice(lora=LORA_NAME))  # by another server
+        with pytest.raises(AdapterUnfit, match="cannot apply"):
+            await registry.cast(P, voice="guard")
+
+
+async def test_a_file_makes_the_next_revision_of_a_voice(tmp_path) -> None:
+    async with open_registry(str(tmp_path / "v.db"), check_adapters=Judge().check) as registry:
+        with pytest.raises(VoiceNotFound):
+            await import_voice(registry, P, tuned_file(), consent=SYNTHETIC, revise=True)
+        await registry.records.store.put_artefact(P, CLIP_NAME, CLIP)
+        first = await registry.create(
+            P, voice(consent=granted(), display_name="Guard", tag="en_scou", clips=(CLIP_NAME,))
+        )
+        with pytest.raises(AlreadyExists):
+            await import_voice(registry, P, tuned_file(), consent=SYNTHETIC)
+        with pytest.raises(StaleEtag):
+            await import_voice(registry, P, tuned_file(), consent=None, revise=True, etag="old")
+        second = await import_voice(
+            registry, P, tuned_file(licence="CC0-1.0"), consent=None, revise=True, etag=first.etag
+        )
+        assert (second.revision, second.lora, second.licence) == (2, LORA_NAME, "CC0-1.0")
+        # What the file does not say stays, and the recordings, while the embedding is theirs.
+        assert (second.consent, second.display_name) == (first.consent, "Guard")
+        assert (second.tag, second.clips) == ("en_scou", (CLIP_NAME,))
+        later = replace(granted(), statement="Still.")
+        third = await import_voice(registry, P, tuned_file(seed=5), consent=later, revise=True)
+        assert third.clips == () and third.consent == later
+        back = await registry.roll_back(VoiceRecord, P, "guard", 1)
+        assert content_hash(back) == content_hash(first) and back.clips == (CLIP_NAME,)
