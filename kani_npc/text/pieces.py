@@ -46,10 +46,17 @@ def split(text: str, language: str, max_characters: int) -> list[str]:
     `language` is a language tag of a model ("en_us", "de"); one that is not known is read as English. A text that fits
     is one piece. Of another one, the first piece ends with its first sentence, so that speech can start.
     """
+    return list(cut(text, language, max_characters))
+
+
+def cut(text: str, language: str, max_characters: int) -> Iterator[str]:
+    """The same, one after the other: the first piece is there before the rest is looked at."""
     if len(text) <= max_characters:
-        return [text]
+        yield text
+        return
     cutter = _Cutter(language, max_characters)
-    return [*cutter.add(text.split()), *cutter.end()]
+    yield from cutter.add(text.split())
+    yield from cutter.end()
 
 
 class PieceSplitter:
