@@ -18,6 +18,7 @@ import math
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -228,6 +229,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/finetune"))
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started ends with it
     try:
         run(out)
     except DemoFailed as error:
