@@ -29,6 +29,7 @@ async def play(speech: Speech, player: str) -> int:
         if process is None and len(waiting) < 2 * rate * prebuffer_s:
             continue
         if process is None:
+            print(f"heard from {prebuffer_s:.2f} s of sound on", file=sys.stderr)
             process = await start(player, rate)
         await feed(process, waiting)
         waiting = b""
