@@ -79,7 +79,8 @@ class Lora:
             for name, pair in self.matrices.items()
             for which, tensor in zip(("down", "up"), pair, strict=True)
         }
-        return serialise(tensors, {"format": FORMAT, "base": self.base})
+        # One entry: several come in an order of chance, and a store names the same adapter by its hash.
+        return serialise(tensors, {FORMAT: self.base})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Lora":
@@ -91,13 +92,13 @@ class Lora:
         except (SafetensorError, ValueError, KeyError) as error:
             raise CheckpointError("the adapter is cut short, or no safetensors file") from error
         metadata = header.get("__metadata__", {})
-        if metadata.get("format") != FORMAT or "base" not in metadata:
+        if FORMAT not in metadata:
             raise CheckpointError("this is no adapter; `python -m finetune publish` writes them")
         names = {key.rpartition(".")[0] for key in tensors}
         if tensors.keys() != {f"{name}.{which}" for name in names for which in ("down", "up")}:
             raise CheckpointError("the adapter has matrices that are no pairs of down and up")
         pairs = {name: (tensors[f"{name}.down"], tensors[f"{name}.up"]) for name in sorted(names)}
-        return cls(metadata["base"], pairs)
+        return cls(metadata[FORMAT], pairs)
 
     def check(self, config: LmConfig, base: str) -> None:
         """Whether a model of these dims, its weights of this hash, can speak with it. Raises `CheckpointError`."""
