@@ -9,6 +9,7 @@ Knows no model: ids, positions and labels.
 B rows, T inputs, N speakers, D their width
 """
 
+import bisect
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ from kani_npc.prompt import Encode, positions, training_row
 from kani_npc.tokens import TokenLayout
 
 # Of what is kept of rows between runs: to be raised when `_to_example` makes something else of them.
-EXAMPLES_VERSION = 1
+EXAMPLES_VERSION = 2
 EMPTY = -1  # the segment of inputs that are nobody's
 PACKED_AT_ONCE = 2048  # examples among which rows are filled up
 SKIPPED = ("longer than max_s", "without sound", "with a text that the tokenizer cannot say")
@@ -76,14 +77,14 @@ class Examples:
     """The usable rows of some sources. `skipped` counts the others, by reason."""
 
     def __init__(self, table: datasets.Dataset) -> None:
-        prompts = np.asarray(table.with_format("arrow")[:]["num_prompt"])
-        self.skipped = Counter(SKIPPED[-1 - int(n)] for n in prompts[prompts < 0])
-        table = table.select(np.flatnonzero(prompts >= 0))
-        self._table = table.with_format("numpy")
-        self.num_ids = _lengths(table, "ids")
-        self.num_prompt = prompts[prompts >= 0].astype(np.int64)
-        self.has_speaker = _lengths(table, "speaker") > 0
-        assert len(self.num_ids) == len(self._table)
+        figures = table.select_columns(["num_prompt", "num_ids", "has_speaker"])
+        columns = figures.with_format("numpy")[:]
+        is_usable = columns["num_prompt"] >= 0
+        self.skipped = Counter(SKIPPED[-1 - int(n)] for n in columns["num_prompt"][~is_usable])
+        self._table = table.select(np.flatnonzero(is_usable)).with_format("numpy")
+        self.num_ids = columns["num_ids"][is_usable].astype(np.int64)
+        self.num_prompt = columns["num_prompt"][is_usable].astype(np.int64)
+        self.has_speaker = columns["has_speaker"][is_usable].astype(bool)
 
     def __len__(self) -> int:
         return len(self.num_ids)
@@ -114,13 +115,6 @@ class Examples:
         if loss.choices == "legal":
             return self.num_ids - self.num_prompt - 1  # codes and end_of_speech, not end_of_ai
         return self.num_ids if loss.prompt else self.num_ids - self.num_prompt
-
-
-def _lengths(table: datasets.Dataset, column: str) -> NDArray[np.int64]:
-    """How long the lists of a column are, without a copy of what is in them."""
-    chunks = table.select_columns([column]).with_format("arrow")[:][column].chunks
-    lengths = [np.asarray(chunk.value_lengths(), dtype=np.int64) for chunk in chunks]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *lengths])
 
 
 def read(
@@ -159,7 +153,9 @@ def _examples_of(
         features=datasets.Features(
             {
                 "ids": datasets.List(datasets.Value("int32")),
+                "num_ids": datasets.Value("int32"),
                 "num_prompt": datasets.Value("int32"),
+                "has_speaker": datasets.Value("bool"),
                 "speaker": datasets.List(datasets.Value("float32")),
             }
         ),
@@ -180,8 +176,18 @@ def _to_example(
     row = to_row(values, source, number)
     where = f"{source.path}, row {number}"
 
+    def made(ids: Sequence[int], num_prompt: int, speaker: Sequence[float] = ()) -> dict[str, Any]:
+        # Numbers beside the lists: a run needs all of those at once, and of these a few at a time.
+        return {
+            "ids": list(ids),
+            "num_ids": len(ids),
+            "num_prompt": num_prompt,
+            "has_speaker": bool(speaker),
+            "speaker": list(speaker),
+        }
+
     def skipped(reason: int) -> dict[str, Any]:
-        return {"ids": [], "num_prompt": -1 - reason, "speaker": []}
+        return made([], -1 - reason)
 
     if row.codes_FK.shape[1] != layout.num_codebooks:
         raise ValueError(
@@ -216,7 +222,7 @@ def _to_example(
             f"{where}: the tokenizer gives ids that are not text to the model; they do not belong together"
         )
     speaker = [] if row.speaker_emb is None else row.speaker_emb.tolist()
-    return {"ids": ids, "num_prompt": len(prompt), "speaker": speaker}
+    return made(ids, len(prompt), speaker)
 
 
 def epoch_rows(
@@ -224,7 +230,7 @@ def epoch_rows(
 ) -> list[Row]:
     """All of the indices in an order of the seed's, as rows: one each, or packed.
 
-    Packing is first-fit, the longest first, among `PACKED_AT_ONCE` neighbours of that order; an example longer than a
+    Packing is best-fit, the longest first, among `PACKED_AT_ONCE` neighbours of that order; an example longer than a
     row has one to itself.
     """
     rng = np.random.default_rng(seed)
@@ -234,16 +240,19 @@ def epoch_rows(
     rows: list[Row] = []
     for first in range(0, len(order), PACKED_AT_ONCE):
         some = sorted(order[first : first + PACKED_AT_ONCE].tolist(), key=lambda i: -lengths[i])
-        open_rows: list[tuple[int, list[int]]] = []  # room left, examples
+        packed: list[list[int]] = []
+        rooms: list[tuple[int, int]] = []  # left in each row, and the row; the least first
         for i in some:
             needed = int(lengths[i]) + gap
-            for at, (room, row) in enumerate(open_rows):
-                if needed <= room:
-                    open_rows[at] = (room - needed, [*row, i])
-                    break
+            at = bisect.bisect_left(rooms, (needed, 0))
+            if at < len(rooms):
+                room, row = rooms.pop(at)
             else:
-                open_rows.append((pack_tokens + gap - needed, [i]))
-        rows += [tuple(row) for _, row in open_rows]
+                room, row = pack_tokens + gap, len(packed)
+                packed.append([])
+            packed[row].append(i)
+            bisect.insort(rooms, (room - needed, row))
+        rows += map(tuple, packed)
     return [rows[i] for i in rng.permutation(len(rows))]
 
 

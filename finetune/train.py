@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from kani_npc.text.tokenizer import load_tokenizer
 # Held-out rows are read in one go, so that their number is no reason to wait.
 EVALUATED_AT_ONCE = 8
 MEASURED_ROWS = 64  # of the dashboard's figures
+READING_TIMEOUT = timedelta(hours=6)
 TRACKED = "tensorboard"  # the folder of the curves, and the project's name for others
 
 
@@ -604,7 +606,11 @@ def _adamw(learner: Learner, settings: Optimiser) -> torch.optim.Optimizer:
 def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
     from accelerate import Accelerator, PartialState
     from accelerate.state import AcceleratorState
-    from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+    from accelerate.utils import (
+        DistributedType,
+        FullyShardedDataParallelPlugin,
+        InitProcessGroupKwargs,
+    )
 
     machine = recipe.machine
     # It keeps one state a process: another run's precision would be an error.
@@ -614,6 +620,8 @@ def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
         cpu=machine.cpu or not torch.cuda.is_available(),
         log_with=list(recipe.watch.report_to) or None,
         project_dir=folder,
+        # The first process reads all rows, and the others wait for it.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=READING_TIMEOUT)],
     )
     if machine.sharding == "fsdp" and accelerator.num_processes > 1:
         plugin = FullyShardedDataParallelPlugin(
