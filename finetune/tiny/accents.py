@@ -21,7 +21,7 @@ from finetune.tiny import crowd
 from finetune.tiny.encode import ACCENT_TAGS
 from finetune.tiny.lines import lines
 from finetune.tiny.speaking import Speaking
-from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
+from finetune.tiny.teachers import ENGLISH, SAMPLE_RATE_HZ, speak
 from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
 
 TAGS = tuple(ACCENT_TAGS.values())
@@ -66,7 +66,7 @@ def judge(folder: Path, model: Path, *, seed: int = 0) -> dict[str, Any]:
     ]
     speaking = Speaking(model)
     texts = [text for text, _ in zip(_long_lines(seed), range(LINES), strict=False)]
-    of_ada = {t.tag: [speak(t, x) for x in texts] for t in TEACHERS if t.voice == VOICES[0]}
+    of_ada = {t.tag: [speak(t, x) for x in texts] for t in ENGLISH if t.voice == VOICES[0]}
     rows: list[dict[str, Any]] = []
     for voice in VOICES:
         for tag in TAGS:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.tiny import languages
 from finetune.tiny.crowd import crowd
 from finetune.tiny.lines import HELD_OUT_ONE_IN, vocabulary
 from finetune.tiny.package import DEFAULT_VOICE
@@ -56,27 +57,31 @@ Held-out nats a code: {held_out:.2f} with the right text, {wrong_text:.2f} with 
 ## How it was trained
 
 - Text: lines of a template grammar of what characters in games say, {num_words} words, and plain sentences, the
-  examples of use in WordNet; {held_out_share} of either, by a hash of their text, held out.
+  examples of use in WordNet; {held_out_share} of either, by a hash of their text, held out. The same in Spanish, with
+  sayings and proverbs for the plain sentences.
 - Speech: {hours} h, {utterances} lines, with 40 ms of lead-in and at -20 dBFS: four fifths by the teachers above, the
-  rest by 41 more vocal-tract scalings of the flite voices and by espeak-ng variants in three accents.
+  rest by 41 more vocal-tract scalings of the flite voices and by espeak-ng variants in four accents and in Spanish.
 - Codec: four FSQ groups of 1000 codes at 12.5 frames a second; the codebooks' entropies are {entropy} bits. Its encoder
-  has heard the nine voices only; its decoder the scalings as well.
+  has heard the nine voices in English only; its decoder the scalings as well.
 - Speaker encoder: {speakers_learned} synthetic speakers. Equal error rate on {eer_speakers} others: {eer:.1%} for
   single lines, whatever their accent, {eer_three:.1%} for three. Last it was taught, with copies of speakers that it
   had learned, that a copy through this codec is the same speaker; the likenesses above are heard with it.
 - Language model: {minutes:.0f} minutes of two threads on a shared machine, {tokens:.1f} million tokens ({epochs:.1f}
   passes over the corpus), products in bfloat16, begun from the weights of the first `tiny` (76 minutes, 14.8 million
-  tokens) with `lm --init`.
+  tokens) with `lm --init`. Spanish and the accent `en_lanc` came in after 116 of these minutes, with symbols of their
+  own: an alphabet of 64 was made one of 128.
 - 13 h of the speech, and the codec's encoder, are the first `tiny`'s: their lines come from its grammar of 869 words.
   The commands, as they are now, make everything with the present one.
 
 Text is read as phones: CMUdict, and letter-to-sound rules for other words (10 % phone errors on words that the rules
-have not seen). Numbers, money, times, units and common abbreviations are spelled out first.
+have not seen); Spanish by its spelling. Accents of England have no r but before a vowel. Numbers, money, times, units
+and common abbreviations are spelled out first.
 
 ## Limits
 
 {limits}
-- English only; letters of other scripts are refused.
+- English, and Spanish under the accent `es_es`, which only ada and espeak-ng's speakers have spoken: other voices take
+  it on without an example. Letters of other scripts are refused.
 - Greedy is the default. Without a speaker slot the model speaks as mira.
 - Synthetic teachers sound synthetic, and so does their pupil.
 
@@ -89,6 +94,7 @@ The weights are Apache-2.0, as the code. Where the training speech and its text 
   `kal16` from the KAL diphones). Names of the authors must not be used to promote what is made from them.
 - **espeak-ng** ({espeak}, and {num_variants} more variants): a program under GPL-3.0-or-later. Neither its code nor its
   data is here; speech that it makes is not a work under its licence by the usual reading.
+- **fortunes-es** (Debian), whose sayings were read aloud: in the public domain by its notice. No text of it is here.
 - **WordNet 3.0** (Debian's `wordnet-base`), whose examples of use were read aloud: Copyright 2006 by Princeton
   University, free to use, copy and change for any purpose with its notice kept. No text of it is here.
 - **CMU Pronouncing Dictionary** (in `pronunciations.xz`): see `LICENSE.cmudict`.
@@ -149,6 +155,7 @@ def tables(report: dict[str, Any]) -> str:
             _errors_table(report["voices"], "plain"),
             _voices_table(report),
             _accents_table(report["accents"]),
+            languages.table(report["spanish"]),
             _enrolled_table(report["enrolled"]),
         )
     )

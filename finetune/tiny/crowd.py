@@ -1,9 +1,10 @@
 """More speakers than `tiny` has voices: what its speaker encoder learns to tell apart, and its language model to
 speak as.
 
-The teachers' flite voices with many more vocal-tract scalings, and espeak-ng's variants, each over several accents so
-that an accent is not a speaker. Some scalings and some variants are held out entirely: nothing is trained on them.
-Knows teachers and lines; no encoder. A shard's content is a function of its name; one whose index exists is complete.
+The teachers' flite voices with many more vocal-tract scalings, and espeak-ng's variants, each over several accents, and
+in Spanish, so that neither is a speaker. Some scalings and some variants are held out entirely: nothing is trained on
+them. Knows teachers and lines; no encoder. A shard's content is a function of its name; one whose index exists is
+complete.
 
 Files of a shard, in the crowd's folder, with <name> = <speaker>-<number>:
     <name>.pcm.npy   int16 [samples] at 22 050 Hz, all utterances one after the other
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from finetune.tiny import lines_es
 from finetune.tiny.data import f0_track
 from finetune.tiny.lines import mixed
 from finetune.tiny.teachers import Teacher, TeacherError, speak
@@ -31,6 +33,7 @@ from finetune.tiny.teachers import Teacher, TeacherError, speak
 LINES_PER_SHARD = 20
 FLITE_SHARDS = 6
 ESPEAK_SHARDS = 4
+SPANISH_SHARD = 90  # and on: espeak-ng's speakers in Spanish, one shard of each
 
 # The corpus has slt at 0.92, 1 and 1.10, rms at 0.88, 1 and 1.12, awb and kal16 at 1. Of each voice two are held out:
 # one between trained ones, at two hundredths or more from each, and one beyond them all.
@@ -70,6 +73,7 @@ class Speaker:
     name: str
     teachers: tuple[Teacher, ...]
     is_held_out: bool
+    in_spanish: Teacher | None = None
 
     @property
     def is_scaling(self) -> bool:
@@ -109,7 +113,8 @@ def crowd() -> list[Speaker]:
         accents = tuple(
             Teacher(name, name, accent, "espeak", f"{accent}+{variant}", 0.0) for accent in ACCENTS
         )
-        speakers.append(Speaker(name, accents, i % _HELD_OUT_ONE_IN == 3))
+        in_spanish = Teacher(name, name, "es", "espeak", f"es+{variant}", 0.0)
+        speakers.append(Speaker(name, accents, i % _HELD_OUT_ONE_IN == 3, in_spanish))
     return speakers
 
 
@@ -141,6 +146,7 @@ def run(folder: Path, *, processes: int = 2, shards: int | None = None) -> None:
     ]
     # Everybody's first lines come first, so that a crowd that is not finished has all of them already.
     jobs.sort(key=lambda job: job[0])
+    jobs += [(SPANISH_SHARD, speaker) for speaker in crowd() if speaker.in_spanish is not None]
     missing = [job for job in jobs if not (folder / f"{_name(*job)}.jsonl").exists()]
     with ProcessPoolExecutor(processes) as pool:
         running = [pool.submit(_make_shard, folder, *job) for job in missing]
@@ -154,14 +160,19 @@ def _name(number: int, speaker: Speaker) -> str:
 
 def _make_shard(folder: Path, number: int, speaker: Speaker) -> None:
     name = _name(number, speaker)
+    teachers = speaker.teachers
+    source = mixed
+    if number >= SPANISH_SHARD:
+        assert speaker.in_spanish is not None
+        teachers, source = (speaker.in_spanish,), lines_es.mixed
     texts: Sequence[str] = list(
-        islice(mixed(zlib.crc32(name.encode()), held_out=speaker.is_held_out), LINES_PER_SHARD)
+        islice(source(zlib.crc32(name.encode()), held_out=speaker.is_held_out), LINES_PER_SHARD)
     )
     spoken: list[NDArray[np.float32]] = []
     said: list[Said] = []
     offset = 0
     for i, text in enumerate(texts):
-        teacher = speaker.teachers[i % len(speaker.teachers)]
+        teacher = teachers[i % len(teachers)]
         try:
             samples = speak(teacher, text)
         except TeacherError as error:

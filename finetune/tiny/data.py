@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from finetune.tiny.lines import lines, mixed, sentences
+from finetune.tiny import lines as english
+from finetune.tiny import lines_es as spanish
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, Teacher, TeacherError, speak
 
 SAMPLES_PER_HOP = 252
@@ -131,9 +132,10 @@ def _name(teacher: Teacher, number: int) -> str:
 
 def _lines(teacher: Teacher, number: int, seed: int) -> Sequence[str]:
     shard_seed = zlib.crc32(f"{seed}/{_name(teacher, number)}".encode())
+    said = spanish if teacher.language == "es" else english
     if number < FIRST_HELD_OUT_SHARD:
-        return list(islice(mixed(shard_seed, held_out=False), LINES_PER_SHARD))
-    source = (sentences if number == PLAIN_SHARD else lines)(shard_seed, held_out=True)
+        return list(islice(said.mixed(shard_seed, held_out=False), LINES_PER_SHARD))
+    source = (said.sentences if number == PLAIN_SHARD else said.lines)(shard_seed, held_out=True)
     return list(islice(source, HELD_OUT_LINES))
 
 

@@ -11,7 +11,7 @@ with others of the same length, so no padding reaches the codes. A shard whose c
     codes              int16 [4, T]    all utterances one after the other; offsets are the sums of `lengths`
 `codes.ready` is written last: JSON with counts and the entropy of each codebook.
 
-Of the crowd there are no speakers that are held out, and espeak-ng's only in the accents that the teachers have.
+Of the crowd there are no speakers that are held out.
 """
 
 import json
@@ -33,7 +33,13 @@ from kani_npc.codec.source_filter import ENCODER_FILE, SourceFilterCodec
 
 BATCH = 16
 ESPEAK_SHARDS = 2  # of each of the crowd's espeak-ng speakers
-ACCENT_TAGS = {"en-us": "en_us", "en-gb-x-rp": "en_rp", "en-gb-scotland": "en_scot"}
+ACCENT_TAGS = {
+    "en-us": "en_us",
+    "en-gb-x-rp": "en_rp",
+    "en-gb-scotland": "en_scot",
+    "en-gb-x-gbclan": "en_lanc",
+}
+_TAGS = {**ACCENT_TAGS, "es": "es_es"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +149,16 @@ def _sources(folder: Path) -> Iterator[Source]:
             continue
         for name, said in crowd.read_shards(folder / "crowd", speaker):
             number = int(name.rsplit("-", 1)[1])
-            if not speaker.is_scaling and number >= ESPEAK_SHARDS:
+            if not speaker.is_scaling and ESPEAK_SHARDS <= number < crowd.SPANISH_SHARD:
                 continue
             spoken = [
                 Spoken(
                     speaker.name,
-                    ACCENT_TAGS.get(s.tag, s.tag),
+                    _TAGS.get(s.tag, s.tag),
                     s.text,
                     (pcm / 32_768).astype(np.float32),
                 )
                 for s, pcm in said
-                if speaker.is_scaling or s.tag in ACCENT_TAGS
             ]
             yield Source(name, False, spoken)
 

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 
 from finetune.bootstrap import drawn, interval
 from finetune.recogniser import word_errors
-from finetune.tiny import accents, card, likeness
+from finetune.tiny import accents, card, languages, likeness
 from finetune.tiny.lines import spoken_words
 from finetune.tiny.package import MODEL_FOLDER
 from finetune.tiny.recogniser import Recogniser, recogniser
 from finetune.tiny.speaking import Speaking
-from finetune.tiny.teachers import SAMPLES_PER_FRAME, TEACHERS, Teacher
+from finetune.tiny.teachers import ENGLISH, SAMPLES_PER_FRAME, Teacher
 
 FRAMES_PER_S = 12.5
 RUNAWAY = 2.0  # times as long as the teacher's line
@@ -70,23 +70,25 @@ class Line:
 
 
 def run(folder: Path, *, model: Path = MODEL_FOLDER, processes: int = 2) -> dict[str, Any]:
-    """Judges every teacher's voice and writes the figures and the card."""
+    """Judges every English teacher's voice, Spanish, and what else there is, and writes the figures and the card."""
     with ProcessPoolExecutor(processes) as pool:
         others = [
             pool.submit(likeness.judge, folder, model),
             pool.submit(accents.judge, folder, model),
+            pool.submit(languages.judge, folder, model),
         ]
-        voices = [pool.submit(_judge, teacher, folder, model) for teacher in TEACHERS]
+        voices = [pool.submit(_judge, teacher, folder, model) for teacher in ENGLISH]
         judged = [voice.result() for voice in voices]
-        enrolled, swapped = (other.result() for other in others)
+        enrolled, swapped, spanish = (other.result() for other in others)
     report = {
         "voices": [
-            _figures(teacher, *lines) for teacher, lines in zip(TEACHERS, judged, strict=True)
+            _figures(teacher, *lines) for teacher, lines in zip(ENGLISH, judged, strict=True)
         ],
         "runaways": sum(line.ran_away for _, lines in judged for line in lines),
         "lines": sum(len(lines) for _, lines in judged),
         "enrolled": enrolled,
         "accents": swapped,
+        "spanish": spanish,
     }
     (folder / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
     card.write(folder, model)

@@ -391,7 +391,7 @@ def held_out_nll(
 def symbols_per_frame(utterances: Sequence[Spoken], encode: PhoneTokenizer) -> float:
     """How many symbols of text a frame says: the `audio_step` that keeps a sound beside its symbol."""
     sample = random.Random(0).sample(list(utterances), min(1000, len(utterances)))
-    symbols = sum(len(encode.symbols(spoken.text)) for spoken in sample)
+    symbols = sum(len(encode.symbols(spoken.text, spoken.tag)) for spoken in sample)
     return symbols / sum(len(spoken.codes_FK) for spoken in sample)
 
 
@@ -448,10 +448,15 @@ def run(
     encode = tokenizer()
     utterances, held_out = read_codes(folder / "codes.npz")
     held_out = random.Random(seed).sample(held_out, min(256, len(held_out)))
-    lm = begun_from(init, encode) if init else None
-    lm = lm or new_lm(encode, round(symbols_per_frame(utterances, encode), 2))
+    checkpoint = folder / "lm.pt"
+    if checkpoint.exists():  # positions go on as they were learned, whatever the corpus is now
+        lm = new_lm(encode, torch.load(checkpoint, weights_only=True)["audio_step"])
+    elif init:
+        lm = begun_from(init, encode)
+    else:
+        lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2))
     audio_step = lm.config.audio_step
-    trainer = Trainer(lm, folder / "lm.pt")
+    trainer = Trainer(lm, checkpoint)
     trainer.resume()
     trainer.compile()
     speakers = Speakers.heard(folder / "embeddings.npz")

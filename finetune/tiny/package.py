@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from finetune.tiny.speakers import SPEAKER_DIM, Speakers
-from finetune.tiny.teachers import TEACHERS, Teacher
+from finetune.tiny.teachers import NON_RHOTIC, TEACHERS, Teacher
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.load import save_lm
@@ -49,7 +49,7 @@ def tags() -> list[str]:
 def tokenizer(folder: Path = MODEL_FOLDER) -> PhoneTokenizer:
     """What the language model is trained with: the pronunciations of a model folder and the teachers' tags."""
     packed = (folder / PRONUNCIATIONS_FILE).read_bytes()
-    return PhoneTokenizer(Pronunciations(packed), tags(), PAD_MULTIPLE)
+    return PhoneTokenizer(Pronunciations(packed), tags(), PAD_MULTIPLE, NON_RHOTIC)
 
 
 def lm_config(

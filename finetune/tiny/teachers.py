@@ -32,7 +32,7 @@ class Teacher:
 
     voice: str
     display_name: str
-    tag: str  # language tag: en_us, en_scot, en_rp
+    tag: str  # language tag: en_us, en_scot, en_rp, en_lanc, es_es
     engine: str  # "flite" or "espeak"
     engine_voice: str
     share: float  # of the corpus, by time
@@ -42,6 +42,11 @@ class Teacher:
     @property
     def key(self) -> str:
         return f"{self.voice}-{self.tag}"
+
+    @property
+    def language(self) -> str:
+        """Two letters."""
+        return self.tag.split("_")[0]
 
 
 # The espeak variant is the same one in all accents, so that a model cannot mistake an accent for a voice.
@@ -57,7 +62,12 @@ TEACHERS: tuple[Teacher, ...] = (
     Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_us", "espeak", "en-us+f2", 0.06),
     Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_rp", "espeak", "en-gb-x-rp+f2", 0.05),
     Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_scot", "espeak", "en-gb-scotland+f2", 0.05),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_lanc", "espeak", "en-gb-x-gbclan+f2", 0.05),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "es_es", "espeak", "es+f2", 0.10),
 )  # fmt: skip
+
+ENGLISH = tuple(teacher for teacher in TEACHERS if teacher.language == "en")
+NON_RHOTIC = ("en_rp", "en_lanc")  # of espeak-ng's accents, as heard and as its phones say
 
 
 class TeacherError(RuntimeError):

@@ -6,8 +6,9 @@ import torch
 
 from finetune.tiny import accents, card
 from finetune.tiny.evaluate import KINDS, Line, Original, _figures
+from finetune.tiny.languages import aligned_distance
 from finetune.tiny.speaking import MAX_FRAMES, Speaking
-from finetune.tiny.teachers import TEACHERS
+from finetune.tiny.teachers import ENGLISH, TEACHERS
 from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
 from tests.support.tiny_random import make_random_model
 
@@ -54,7 +55,25 @@ def test_a_voice_without_errors_has_no_width():
 
 def test_the_card_tells_each_voice_its_figures():
     report = {
-        "voices": [_figures(teacher, *judged(4)) for teacher in TEACHERS],
+        "voices": [_figures(teacher, *judged(4)) for teacher in ENGLISH],
+        "spanish": {
+            "voice": "ada",
+            "tag": "es_es",
+            **{
+                kind: {
+                    "lines": 30,
+                    "right_text": 2.5,
+                    "wrong_text": 4.25,
+                    "length_ratio": 1.01,
+                    "length_spread": 0.1,
+                    "runaways": 0,
+                    "copy_db": 3.0,
+                    "tiny_db": 5.5,
+                    "other_line_db": 9.0,
+                }
+                for kind in ("game", "plain")
+            },
+        },
         "lines": 1320,
         "runaways": 3,
         "accents": {
@@ -78,15 +97,27 @@ def test_the_card_tells_each_voice_its_figures():
         },
     }
     text = card.tables(report)
-    for teacher in TEACHERS:
+    for teacher in ENGLISH:
         assert text.count(f"| {teacher.voice} | {teacher.tag} | ") == 3 + (
             teacher.key == "ada-en_rp"
         )
     assert "| 600 | 1.0% | 10.0% | 10.0% (" in text
     assert "3 ran on" in text
+    assert "| 2.50 | 4.25 | 1.01 ± 0.10 | 0 | 3.0 dB | 5.5 dB | 9.0 dB |" in text
     assert "| ada | en_rp | 100% | 50% | 75% |" in text
     assert "| slt, 1.05 | 0.99 | 0.90 | 0.80 | 0.70 (mira) |" in text
     assert "espeak-ng Andy" in text
+
+
+def test_sounds_are_compared_along_the_best_alignment():
+    rng = np.random.default_rng(0)
+    sound_MT = rng.normal(size=(8, 30)).astype(np.float32)
+    slower_MT = np.repeat(sound_MT, 2, axis=1)
+    assert aligned_distance(sound_MT, sound_MT) == 0
+    assert aligned_distance(sound_MT, slower_MT) == 0
+    assert aligned_distance(sound_MT, sound_MT + 1) == pytest.approx(1, abs=0.15)
+    other_MT = rng.normal(size=(8, 30)).astype(np.float32)
+    assert aligned_distance(sound_MT, other_MT) > 0.5
 
 
 def test_a_model_folder_speaks_and_is_heard(tmp_path):
