@@ -118,7 +118,7 @@ class Judge:
 
 
 def _pesq() -> Callable[[FloatArray, FloatArray], float | None]:
-    from pesq import PesqError, pesq
+    from pesq import PesqError, pesq  # pyright: ignore[reportMissingImports]
 
     def measure(true: FloatArray, made: FloatArray) -> float | None:
         try:
@@ -130,7 +130,7 @@ def _pesq() -> Callable[[FloatArray, FloatArray], float | None]:
 
 
 def _stoi() -> Callable[[FloatArray, FloatArray], float]:
-    from pystoi import stoi
+    from pystoi import stoi  # pyright: ignore[reportMissingImports]
 
     return lambda true, made: float(stoi(true, made, _PESQ_HZ))
 
