@@ -172,6 +172,9 @@ def _frames(frames: dict[str, Any]) -> Iterator[str]:
             for model, row in rows
         ],
     )
+    yield (
+        "The codec's is below 1 where its own convolutions run faster than that one product: its limit lies lower.\n"
+    )
     for model in models:
         reads = model["read_gb_s"]
         yield (
@@ -205,6 +208,17 @@ def _decode(decode: dict[str, Any]) -> Iterator[str]:
             ]
             for row in decode["rows"]
         ],
+    )
+    ratio = decode["ratios"]["ours in int8, theirs as its loader makes it (float32)"]
+    spoken = "; ".join(
+        f"{row['who'].removeprefix('kani-npc with codec, ')} {row['real_time_factor']:.2f} "
+        f"({min(row['real_time_factor_all']):.2f} to {max(row['real_time_factor_all']):.2f})"
+        for row in decode["spoken"]
+    )
+    yield (
+        f"In 8 bits ours is {ratio:.1f} times as fast as {decode['peer']} as its loader makes it, in float32. With the "
+        f"full-size codec, through the engine, real-time factors of all streams together, median and range of "
+        f"{decode['rounds']} rounds: {spoken}.\n"
     )
 
 
