@@ -10,7 +10,7 @@ trained on.
 import hashlib
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -267,19 +267,28 @@ def lines(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
 
 
 def sentences(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
-    """Yields plain sentences in a random order, all of them before any comes again. `held_out` as in `lines`."""
+    """Plain sentences in a random order, all of them before any comes again. `held_out` as in `lines`."""
+    return shuffled(_plain(), seed, held_out)
+
+
+def mixed(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
+    """Lines and plain sentences, FREE_SHARE of them plain. `held_out` as in `lines`."""
+    return in_turns(lines(seed, held_out=held_out), sentences(seed, held_out=held_out), seed)
+
+
+def shuffled(texts: Sequence[str], seed: int, held_out: bool | None) -> Iterator[str]:
+    """Yields texts of any language for ever, all of them before any comes again. `held_out` as in `lines`."""
     rng = random.Random(seed)
-    kept = [text for text in _plain() if held_out is None or held_out == is_held_out(text)]
+    kept = [text for text in texts if held_out is None or held_out == is_held_out(text)]
     while True:
         yield from rng.sample(kept, len(kept))
 
 
-def mixed(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
-    """Yields lines and plain sentences, FREE_SHARE of them plain. `held_out` as in `lines`."""
+def in_turns(said: Iterator[str], plain: Iterator[str], seed: int) -> Iterator[str]:
+    """Yields from both at random, FREE_SHARE of it plain."""
     rng = random.Random(seed)
-    sources = lines(seed, held_out=held_out), sentences(seed, held_out=held_out)
     while True:
-        yield next(sources[rng.random() < FREE_SHARE])
+        yield next(plain if rng.random() < FREE_SHARE else said)
 
 
 def is_held_out(text: str) -> bool:

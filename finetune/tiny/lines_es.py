@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from finetune.tiny.lines import FREE_SHARE, MAX_WORDS, is_held_out
+from finetune.tiny.lines import MAX_WORDS, in_turns, is_held_out, shuffled
 
 FORTUNES = Path("/usr/share/games/fortunes/es")
 
@@ -141,19 +141,13 @@ def lines(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
 
 
 def sentences(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
-    """Yields plain sentences in a random order, all of them before any comes again."""
-    rng = random.Random(seed)
-    kept = [text for text in plain() if held_out in (None, is_held_out(text))]
-    while True:
-        yield from rng.sample(kept, len(kept))
+    """Plain sentences in a random order, all of them before any comes again."""
+    return shuffled(plain(), seed, held_out)
 
 
 def mixed(seed: int, *, held_out: bool | None = None) -> Iterator[str]:
-    """Yields lines and plain sentences, `FREE_SHARE` of them plain."""
-    rng = random.Random(seed)
-    sources = lines(seed, held_out=held_out), sentences(seed, held_out=held_out)
-    while True:
-        yield next(sources[rng.random() < FREE_SHARE])
+    """Lines and plain sentences, in the shares of `finetune.tiny.lines`."""
+    return in_turns(lines(seed, held_out=held_out), sentences(seed, held_out=held_out), seed)
 
 
 @cache
