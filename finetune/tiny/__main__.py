@@ -13,11 +13,15 @@
 Every command goes on where it was stopped. Only parses arguments: the work is in the file of the same name.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kani_npc.errors import KaniError
+
+Device = Annotated[str, typer.Option(help="auto is a GPU where torch can use one, else the CPU.")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where all stages keep their files.")]
 DEFAULT_FOLDER = Path("build/tiny")
 
@@ -44,6 +48,7 @@ def codec(
     freeze_encoder: Annotated[bool, typer.Option(help="Train the decoder only.")] = False,
     threads: int = 2,
     seed: int = 0,
+    device: Device = "auto",
 ) -> None:
     """Trains the codec; then, with --freeze-encoder, its decoder alone."""
     from finetune.tiny import codec
@@ -55,15 +60,16 @@ def codec(
         freeze_encoder=freeze_encoder,
         threads=threads,
         seed=seed,
+        device=device,
     )
 
 
 @app.command()
-def encode(folder: Folder = DEFAULT_FOLDER, threads: int = 2) -> None:
+def encode(folder: Folder = DEFAULT_FOLDER, threads: int = 2, device: Device = "auto") -> None:
     """The corpus as codes, once the encoder is frozen."""
     from finetune.tiny import encode
 
-    encode.run(folder, threads=threads)
+    encode.run(folder, threads=threads, device=device)
 
 
 @app.command()
@@ -76,11 +82,20 @@ def lm(
     ] = None,
     threads: int = 2,
     seed: int = 0,
+    device: Device = "auto",
 ) -> None:
     """Trains the language model on the codes."""
     from finetune.tiny import lm
 
-    lm.run(folder, minutes=minutes, tokens=tokens, init=init, threads=threads, seed=seed)
+    lm.run(
+        folder,
+        minutes=minutes,
+        tokens=tokens,
+        init=init,
+        threads=threads,
+        seed=seed,
+        device=device,
+    )
 
 
 @app.command()
@@ -134,4 +149,8 @@ def package(
 
 
 if __name__ == "__main__":
-    app()
+    try:
+        app()
+    except (ValueError, KaniError, OSError) as wrong:
+        print(f"finetune.tiny: {wrong}", file=sys.stderr)
+        sys.exit(1)

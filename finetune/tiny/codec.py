@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from finetune.device import AUTO, autocast, device_of
 from finetune.tiny import crowd
 from finetune.tiny.data import SAMPLES_PER_HOP, shards
 from finetune.tiny.encode import shard_codes
@@ -65,20 +66,25 @@ def run(
     freeze_encoder: bool = False,
     threads: int = 2,
     seed: int = 0,
+    device: str = AUTO,
 ) -> None:
-    """Trains one stage to its end, or on from its newest checkpoint, and exports the codec."""
+    """Trains one stage to its end, or on from its newest checkpoint, and exports the codec.
+
+    Raises `ModelError` for a device that is not here.
+    """
+    where = device_of(device)
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     stage = "decoder" if freeze_encoder else "joint"
     codec = SourceFilterCodec(SourceFilterConfig(), with_encoder=True)
     if freeze_encoder:
-        joint = torch.load(folder / "codec_joint.pt", weights_only=True)
+        joint = torch.load(folder / "codec_joint.pt", weights_only=True, map_location="cpu")
         codec.load_state_dict(joint["weights"])
         segments = Segments(_with_codes(folder))
     else:
         segments = Segments(_corpus(folder))
-    trainer = Trainer(codec, stage, folder / f"codec_{stage}.pt", seed)
+    trainer = Trainer(codec.to(where), stage, folder / f"codec_{stage}.pt", seed)
     trainer.resume()
 
     log = Log(folder / "codec_log.jsonl", stage)
@@ -91,7 +97,7 @@ def run(
         if trainer.step % CHECKPOINT_EVERY == 0:
             trainer.save()
     trainer.save()
-    codec.eval().save(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
+    codec.cpu().eval().save(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,11 @@ class Batch:
     samples_BN: Tensor
     f0_BT: Tensor
     codes_BKF: Tensor | None  # of the frozen encoder, which saw the whole utterance
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        codes_BKF = None if self.codes_BKF is None else self.codes_BKF.to(device)
+        return Batch(self.samples_BN.to(device), self.f0_BT.to(device), codes_BKF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +193,12 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(
             self._weights, betas=(0.8, 0.99), weight_decay=0.01, fused=True
         )
-        self._losses = {window: SpectralLoss(window, hop) for window, hop in RESOLUTIONS}
+        self._losses = {w: SpectralLoss(w, hop).to(codec.device) for w, hop in RESOLUTIONS}
 
     def resume(self) -> None:
         if not self.checkpoint.exists():
             return
-        kept = torch.load(self.checkpoint, weights_only=True)
+        kept = torch.load(self.checkpoint, weights_only=True, map_location=self.codec.device)
         self.codec.load_state_dict(kept["weights"])
         self._optimiser.load_state_dict(kept["optimiser"])
         self.step, self.seconds = kept["step"], kept["seconds"]
@@ -206,7 +217,7 @@ class Trainer:
         rng = _rng(self.seed, f"{self.stage} losses", self.step)
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate(progress)
-        losses, figures = self._forward(batch, rng)
+        losses, figures = self._forward(batch.to(self.codec.device), rng)
         self._optimiser.zero_grad()
         losses.backward()
         torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
@@ -222,7 +233,7 @@ class Trainer:
     def _forward(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         codec = self.codec
         if batch.codes_BKF is None:
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast(codec.device):
                 latents_BFZ = codec.encoder_weights(batch.samples_BN)
             quantised_BFZ = codec.quantiser.quantize(latents_BFZ.float().mT).mT
         else:
@@ -242,10 +253,10 @@ def reconstruct(
     """Sound [B, N] with the true pitch as its source, from latents [B, F, Z]; and the pitch that they say."""
     rows = len(quantised_BFZ)
     pitch = codec.decoder.pitch(quantised_BFZ, Tails())
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast(quantised_BFZ.device):
         harmonic_BTG, noise_BTG = codec.decoder.envelope(quantised_BFZ, Tails())
-    state = SynthesisState.zeros(rows)
-    state.sample_BN += torch.from_numpy(rng.integers(1 << 30, size=(rows, 1)))
+    state = SynthesisState.zeros(rows, quantised_BFZ.device)
+    state.sample_BN += torch.from_numpy(rng.integers(1 << 30, size=(rows, 1))).to(state.sample_BN)
     made_BN = codec.decoder.synthesis(
         harmonic_BTG.float(), noise_BTG.float(), f0_BT.double(), state
     )
@@ -273,6 +284,11 @@ class SpectralLoss:
         self._floor = window / 256 * 1e-3  # magnitudes grow with the window
         self._window = torch.hann_window(window)
         self._mel_GQ = mel_filters(22_050, window, min(80, window // 8)).T
+
+    def to(self, device: torch.device) -> "SpectralLoss":
+        """The same, for sound on a device."""
+        self._window, self._mel_GQ = self._window.to(device), self._mel_GQ.to(device)
+        return self
 
     def __call__(self, made_BN: Tensor, true_BN: Tensor) -> Tensor:
         made, true = self._magnitudes(made_BN), self._magnitudes(true_BN)

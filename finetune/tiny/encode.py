@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from finetune.device import AUTO, device_of
 from finetune.tiny import crowd
 from finetune.tiny.data import shards
 from finetune.tiny.teachers import SAMPLES_PER_FRAME
@@ -61,10 +62,15 @@ class Source:
     spoken: Sequence[Spoken]
 
 
-def run(folder: Path, *, threads: int = 2) -> None:
-    """Encodes what has no codes yet, then writes `codes.npz` and `codes.ready` into the recipe's folder."""
+def run(folder: Path, *, threads: int = 2, device: str = AUTO) -> None:
+    """Encodes what has no codes yet, then writes `codes.npz` and `codes.ready` into the recipe's folder.
+
+    Raises `ModelError` for a device that is not here.
+    """
+    where = device_of(device)
     torch.set_num_threads(threads)
     codec = SourceFilterCodec.from_folder(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
+    codec.to(where)
     (folder / "codes").mkdir(exist_ok=True)
     rows: list[tuple[str, str, str, bool, int]] = []
     pieces: list[NDArray[np.int16]] = []
@@ -130,9 +136,9 @@ def encode_all(
         for first in range(0, len(numbers), BATCH):
             batch = numbers[first : first + BATCH]
             samples_BN = torch.from_numpy(np.stack([sounds[number] for number in batch]))
-            codes_BKF = codec.encode_batch(samples_BN).numpy().astype(np.int16)
+            codes_BKF = codec.encode_batch(samples_BN.to(codec.device)).cpu().numpy()
             for number, codes_KF in zip(batch, codes_BKF, strict=True):
-                codes[number] = codes_KF
+                codes[number] = codes_KF.astype(np.int16)
     return codes
 
 

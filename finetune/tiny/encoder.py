@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from finetune.device import autocast
 from finetune.tiny import crowd
 from finetune.tiny.crowd import Speaker
 from finetune.tiny.lm import Spoken, read_codes
@@ -243,7 +244,7 @@ def _train(
             rng = random.Random(f"{seed}/{step}")
             crops_BMT, label_B = _batch(classes, rng)
             noise = torch.Generator().manual_seed(rng.getrandbits(62))
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast(torch.device("cpu")):
                 out_BD = encoder(augmented(crops_BMT, noise)).float()
             cosine_BS = out_BD @ F.normalize(centres, dim=1).T
             loss = F.cross_entropy(_with_margin(cosine_BS, label_B), label_B)
@@ -385,7 +386,7 @@ def hear_copies(folder: Path, *, steps: int = COPY_STEPS, threads: int = 2, seed
         noise = torch.Generator().manual_seed(rng.getrandbits(62))
         with torch.no_grad():
             wanted_BD = torch.cat((torch.stack([own_D for _, own_D in pairs]), was(own_BMT)))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             out_BD = encoder(augmented(torch.cat((crops_BMT, own_BMT)), noise)).float()
         loss = (1 - (out_BD * wanted_BD).sum(1)).mean()
         optimiser.zero_grad(set_to_none=True)

@@ -22,7 +22,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from finetune.device import AUTO, autocast, device_of
 from finetune.tiny.package import lm_config, tokenizer
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
@@ -104,6 +105,15 @@ class Batch:
     targets_BFK: Tensor  # IGNORED after the end
     symbols_BF: Tensor  # about due; IGNORED after the end
     num_prompt: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        moved = {
+            f.name: value.to(device, non_blocking=True)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
 
 
 def read_codes(path: Path) -> tuple[list[Spoken], list[Spoken]]:
@@ -252,8 +262,9 @@ def corrupted(codes_BFK: NDArray[np.int64], rng: np.random.Generator) -> NDArray
 
 def losses(lm: Lfm2, batch: Batch) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy in nats of each codebook, [K] (end_of_speech with the first), and of the due symbol, []."""
+    batch = batch.to(lm.device)
     # Attention as plain products: over rows this short torch's flash kernel for the CPU takes three times as long.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+    with autocast(lm.device), sdpa_kernel(SDPBackend.MATH):
         hidden = lm.hidden(batch.ids_BT, batch.positions_BT, batch.speaker_BD)
         rows, frames, _ = batch.targets_BFK.shape
         first = batch.num_prompt - 1 + (batch.speaker_BD is not None)  # at start_of_speech
@@ -307,7 +318,7 @@ class Trainer:
     def resume(self) -> None:
         if not self.checkpoint.exists():
             return
-        kept = torch.load(self.checkpoint, weights_only=True)
+        kept = torch.load(self.checkpoint, weights_only=True, map_location=self.lm.device)
         self.lm.load_state_dict(kept["weights"])
         self.average = kept["average"]
         self._muon.load_state_dict(kept["muon"])
@@ -382,7 +393,7 @@ def held_out_nll(
     def mean(rows: Sequence[Example]) -> NDArray[np.float64]:
         total = np.zeros(CODEBOOKS)
         for group in examples.batches(rows, 4096, random.Random(0)):
-            total += len(group) * losses(lm, examples.batch(group))[0].double().numpy()
+            total += len(group) * losses(lm, examples.batch(group))[0].double().cpu().numpy()
         return total / len(rows)
 
     return mean(right).tolist(), float(mean(wrong).mean())
@@ -409,7 +420,7 @@ def new_lm(encode: PhoneTokenizer, audio_step: float) -> Lfm2:
 
 def trained(folder: Path) -> Lfm2:
     """The newest checkpoint's averaged weights."""
-    kept = torch.load(folder / "lm.pt", weights_only=True)
+    kept = torch.load(folder / "lm.pt", weights_only=True, map_location="cpu")
     lm = new_lm(tokenizer(), kept["audio_step"])
     lm.load_state_dict(kept["average"])
     return lm.eval().requires_grad_(False)
@@ -437,11 +448,14 @@ def run(
     evaluate_every: int = 250,
     threads: int = 2,
     seed: int = 0,
+    device: str = AUTO,
 ) -> None:
     """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step.
 
-    `init` is a model folder of the same dims, to begin with its weights instead of random ones.
+    `init` is a model folder of the same dims, to begin with its weights instead of random ones. Raises `ModelError` for
+    a device that is not here.
     """
+    where = device_of(device)
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
@@ -450,13 +464,14 @@ def run(
     held_out = random.Random(seed).sample(held_out, min(256, len(held_out)))
     checkpoint = folder / "lm.pt"
     if checkpoint.exists():  # positions go on as they were learned, whatever the corpus is now
-        lm = new_lm(encode, torch.load(checkpoint, weights_only=True)["audio_step"])
+        kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        lm = new_lm(encode, kept["audio_step"])
     elif init:
         lm = begun_from(init, encode)
     else:
         lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2))
     audio_step = lm.config.audio_step
-    trainer = Trainer(lm, checkpoint)
+    trainer = Trainer(lm.to(where), checkpoint)
     trainer.resume()
     trainer.compile()
     speakers = Speakers.heard(folder / "embeddings.npz")

@@ -353,13 +353,16 @@ class SynthesisState:
     ringing_BTN: Tensor  # [B, 4, 252] float32: what earlier hops still sound in the next ones
 
     @staticmethod
-    def zeros(rows: int) -> "SynthesisState":
+    def zeros(rows: int, device: torch.device | None = None) -> "SynthesisState":
+        def of(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(rows, *shape, dtype=dtype, device=device)
+
         return SynthesisState(
-            sample_BN=torch.zeros(rows, 1, dtype=torch.int64),
-            phase_BN=torch.zeros(rows, 1, dtype=torch.int64),
-            f0_BT=torch.zeros(rows, 1, dtype=torch.float64),
-            filters_BT2Q=torch.zeros(rows, 1, 2, _BINS, dtype=torch.complex64),
-            ringing_BTN=torch.zeros(rows, _RING_HOPS, SAMPLES_PER_HOP),
+            sample_BN=of(1, dtype=torch.int64),
+            phase_BN=of(1, dtype=torch.int64),
+            f0_BT=of(1, dtype=torch.float64),
+            filters_BT2Q=of(1, 2, _BINS, dtype=torch.complex64),
+            ringing_BTN=of(_RING_HOPS, SAMPLES_PER_HOP),
         )
 
 

@@ -22,7 +22,7 @@ from kani_npc.engine.memory import MemoryNeeds, memory_needs
 from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
 from kani_npc.lm.adapters import weights_hash
 from kani_npc.lm.independent import make_rows_independent
-from kani_npc.lm.load import load_lm
+from kani_npc.lm.load import load_lm, usable_device
 from kani_npc.lm.model import Lfm2
 from kani_npc.lm.packed import WEIGHTS, can_pack, keep_logits_exact, pack
 from kani_npc.lm.sampler import SAMPLER_VERSION
@@ -153,7 +153,7 @@ def load_model(
             f"no codec at {codec}; pass --codec with a .nemo file or a codec folder (published models: "
             f"{PUBLISHED_CODEC})"
         )
-    device = _usable(device)
+    device = usable_device(device)
     lm = _load_lm(folder, device, weights)
     if reproducible:
         make_rows_independent(lm)
@@ -206,17 +206,6 @@ def _load_lm(folder: Path, device: torch.device, weights: str) -> Lfm2:
     if weights == AUTO:
         return pack(lm, "int8") if can_pack(lm, "int8") else lm
     return pack(lm, weights) if weights in ("int8", "int4") else lm
-
-
-def _usable(name: str | torch.device) -> torch.device:
-    """The device of that name. Raises `ModelError` where this machine has none; torch would say so in a page."""
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ModelError(f"no device is called {name!r}; pass cpu, cuda or cuda:0") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"there is no {device} here that torch can use; pass --device cpu")
-    return device
 
 
 def read_sampling(folder: Path) -> tuple[Sampling, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kani_npc.errors import CheckpointError
+from kani_npc.errors import CheckpointError, ModelError
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.model import Lfm2
 
@@ -51,6 +51,17 @@ def load_lm(
         lm = Lfm2(config)
     lm.load_state_dict(_read_weights(lm, folder, dtype, torch.device(device)), assign=True)
     return lm.eval().requires_grad_(False)
+
+
+def usable_device(name: str | torch.device) -> torch.device:
+    """The device of that name. Raises `ModelError` where this machine has none; torch would say so in a page."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ModelError(f"no device is called {name!r}; pass cpu, cuda or cuda:0") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"there is no {device} here that torch can use; pass --device cpu")
+    return device
 
 
 def save_lm(lm: Lfm2, folder: str | Path) -> None:
