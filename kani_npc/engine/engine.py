@@ -8,12 +8,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from kani_npc.engine.adapters import Adaptation, bytes_per_seat, default_seats
 from kani_npc.engine.messages import Event, Failed
 from kani_npc.engine.model import SpeechModel
-from kani_npc.engine.runner import Runner
+from kani_npc.engine.runner import Launched, Runner
 from kani_npc.engine.scheduler import (
     Line,
     Piece,
@@ -78,8 +79,21 @@ def within(budget_bytes: int, model: SpeechModel, settings: EngineSettings) -> E
     return replace(settings, num_slots=num_slots, adapters=adapters)
 
 
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A step's frame that was launched and not collected yet."""
+
+    plan: StepPlan
+    launched: Launched
+    since_s: float
+
+
 class Engine:
-    """Say when: `submit`, `append`, `taken`, `cancel`, `step`."""
+    """Say when: `submit`, `append`, `taken`, `cancel`, `step`.
+
+    On a CPU a step brings its own frame. On a GPU it brings the frame that the last one launched, and returns while the
+    next is computed: what is done with the sound costs the GPU no time.
+    """
 
     def __init__(self, model: SpeechModel, settings: EngineSettings) -> None:
         self.model = model
@@ -113,6 +127,7 @@ class Engine:
             max_rows=self.scheduler.settings.max_rows,
             num_adapters=self.num_adapters,
         )
+        self._in_flight: InFlight | None = None
 
     @property
     def num_adapters(self) -> int:
@@ -122,13 +137,13 @@ class Engine:
 
     @property
     def busy(self) -> bool:
-        """Whether anybody is here."""
-        return self.scheduler.busy
+        """Whether anybody is here, or a frame on its way."""
+        return self.scheduler.busy or self._in_flight is not None
 
     @property
     def wait_s(self) -> float | None:
         """For how long a step would have nothing to do; None if only a message can change that."""
-        return self.scheduler.wait_s(time.perf_counter())
+        return 0.0 if self._in_flight else self.scheduler.wait_s(time.perf_counter())
 
     def warm_up(self) -> None:
         """Say a few frames of nothing, alone and with every row: no listener pays for what only the first run costs,
@@ -226,17 +241,26 @@ class Engine:
         """Stop an utterance, wherever it is; one that ended already is fine."""
         self.scheduler.cancel(utterance_id)
 
+    def wait(self) -> None:
+        """Until the frame in flight is there. Who comes or goes meanwhile does so before the next one."""
+        if self._in_flight is not None:
+            # The step that collects it meets a failure again, and says whose it was.
+            with suppress(Exception):
+                self._in_flight.launched.wait()
+
     def step(self) -> list[Event]:
         """80 ms of sound for everyone on the plan. A failure ends the streams it touched, and is not raised."""
+        events = self._collect()  # the frame in flight: the plan of the next follows from it
         now_s = time.perf_counter()
-        events = self.scheduler.admit(now_s)  # who gets a slot, who comes too late
+        if events and self.scheduler.has_readings(now_s):
+            return events  # no sound waits for another line's prompt
+        events += self.scheduler.admit(now_s)  # who gets a slot, who comes too late
         for reading in self.scheduler.readings(now_s):  # prompts, a portion at a time
             events += self.scheduler.note_reading(reading, self._read(reading))
-        plan = self.scheduler.plan(now_s)  # who speaks, whose codes become sound
-        frames = self._run(plan)  # four codes a row, 1764 samples a decoded frame
-        return events + self.scheduler.commit(
-            plan, frames, time.perf_counter()
-        )  # Audio, Finished, Failed
+        events += self._launch(self.scheduler.plan(now_s))  # four codes a row, 1764 samples a frame
+        if not self.runner.overlaps:
+            events += self._collect()  # Audio, Finished, Failed
+        return events
 
     def fail_all(self, error: KaniError) -> list[Event]:
         """End everybody, waiting or speaking, with one error."""
@@ -260,15 +284,32 @@ class Engine:
             return Read(error=EngineFailed(FAILED))
         return Read(is_whole, seconds=time.perf_counter() - started_s)
 
-    def _run(self, plan: StepPlan) -> StepFrames:
-        """The batched part: its time is shared evenly, its failure takes everyone on the plan."""
+    def _launch(self, plan: StepPlan) -> list[Event]:
+        """Begin the batched part."""
         if not plan.slots:
-            return StepFrames()
-        started_s = time.perf_counter()
+            return []
+        since_s = time.perf_counter()
         try:
-            frames = self.runner.run(plan)
+            self._in_flight = InFlight(plan, self.runner.launch(plan), since_s)
         except Exception:
-            logger.exception("a step failed; its %d utterances are lost", len(plan.slots))
-            return StepFrames(failed={slot: EngineFailed(FAILED) for slot in plan.slots})
-        share_s = (time.perf_counter() - started_s) / len(plan.slots)
-        return replace(frames, compute_s=dict.fromkeys(plan.slots, share_s))
+            return self._lost(plan)
+        return []
+
+    def _collect(self) -> list[Event]:
+        """End it: its time is shared evenly, its failure takes everyone on the plan."""
+        if self._in_flight is None:
+            return []
+        frame, self._in_flight = self._in_flight, None
+        try:
+            frames = self.runner.collect(frame.launched)
+        except Exception:
+            return self._lost(frame.plan)
+        now_s = time.perf_counter()
+        share_s = (now_s - frame.since_s) / len(frame.plan.slots)
+        frames = replace(frames, compute_s=dict.fromkeys(frame.plan.slots, share_s))
+        return self.scheduler.commit(frame.plan, frames, now_s)
+
+    def _lost(self, plan: StepPlan) -> list[Event]:
+        logger.exception("a step failed; its %d utterances are lost", len(plan.slots))
+        failed = StepFrames(failed={slot: EngineFailed(FAILED) for slot in plan.slots})
+        return self.scheduler.commit(plan, failed, time.perf_counter())

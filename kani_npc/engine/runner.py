@@ -5,7 +5,8 @@ home of device copies; one of them a step. Knows no queue, no clock, and no utte
 
 Two ways through a step, which say the same (a test compares them):
   on a CPU    shapes go by what the rows hold, and several frames of a row may become sound at once
-  on a GPU    fixed shapes (`StaticFrame`), one captured graph for each; prompts are read on a stream of their own
+  on a GPU    fixed shapes (`StaticFrame`), one captured graph for each; prompts are read on a stream of their own,
+              and a frame is only launched: what it says is collected later, from one of two pinned buffers
 
 Rows whose voices have adapters of their own step with the others (`lm.adapters`); sound is made for all rows of one
 decoder at once.
@@ -17,9 +18,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,6 +67,8 @@ class Memory:
         self.lm, self.layout, self.codec = model.lm, model.lm.layout, model.codec
         self.audio_step = model.lm.config.audio_step
         self.device = model.device
+        # What a row of a captured frame says: whether it ended, whether it is broken, codes, samples.
+        self.frame_width = 2 + self.layout.num_codebooks + model.codec.samples_per_frame
         self.spare = num_slots
         num_slots += 1
         self.lm_state = model.lm.init_state(num_slots, max_tokens)
@@ -84,6 +87,48 @@ class Memory:
         self.is_tuned_S = torch.zeros(num_slots, dtype=torch.bool, device=self.device)
 
 
+class HostBuffers:
+    """One frame's way to the device and back, in pinned memory: neither copy waits for the device."""
+
+    def __init__(self, rows: int, memory: Memory) -> None:
+        on_cuda = memory.device.type == "cuda"
+        self._index_B = torch.zeros(rows, dtype=torch.int64, pin_memory=on_cuda)
+        self._out_BX = torch.zeros(rows, memory.frame_width, pin_memory=on_cuda)
+        self._arrived = torch.cuda.Event() if on_cuda else None
+
+    def index_of(self, slots: Sequence[int], rows: int, spare: int) -> Tensor:
+        """Which slots the rows of a frame are."""
+        self._index_B[:rows] = torch.tensor([*slots, *[spare] * (rows - len(slots))])
+        return self._index_B[:rows]
+
+    def take(self, out_BX: Tensor) -> FloatArray:
+        """Begin the one copy to the host: [B, 2 + K + N], of this frame after `wait`."""
+        out = self._out_BX[: len(out_BX)].copy_(out_BX, non_blocking=True)
+        if self._arrived is not None:
+            self._arrived.record()
+        return out.numpy()
+
+    def wait(self) -> None:
+        """Until what was taken is here."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A step's frame on its way. The arrays are filled when `host` has arrived; without one, they are already."""
+
+    slots: tuple[int, ...]  # by row
+    told_BX: FloatArray  # [B, 2 + K]: who ended and who is broken, 0 or 1, and codes
+    samples: dict[int, FloatArray]
+    host: HostBuffers | None = None
+
+    def wait(self) -> None:
+        """Until the frame is there."""
+        if self.host is not None:
+            self.host.wait()
+
+
 class StaticFrame:
     """A whole frame of at most B rows with fixed shapes: sub-steps, draws and sound, into one buffer.
 
@@ -97,35 +142,23 @@ class StaticFrame:
         self.rows, self.span, self.num_candidates = rows, span, num_candidates
         self.num_seats = num_seats
         self._memory = memory
-        codebooks = memory.layout.num_codebooks
-        width = 2 + codebooks + memory.codec.samples_per_frame
-        on_cuda = memory.device.type == "cuda"
-        self._host_index_B = torch.full((rows,), memory.spare, pin_memory=on_cuda)
-        self._index_B = torch.full((rows,), memory.spare, device=memory.device)
-        self._out = torch.zeros(rows, width, device=memory.device)
-        self._host_out = torch.zeros(rows, width, pin_memory=on_cuda)
+        self.index_B = torch.full((rows,), memory.spare, device=memory.device)
+        self.out_BX = torch.zeros(rows, memory.frame_width, device=memory.device)
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def run(self, slots: Sequence[int]) -> FloatArray:
-        """One frame for these slots: [len(slots), 2 + K + N], who ended and who is broken, codes, samples.
-
-        The slots' rows of the host's books are the caller's to move on. Valid until the next run.
+    def run(self, slots: Sequence[int], host: "HostBuffers") -> None:
+        """One frame for these slots: the first rows of `out_BX` [rows, 2 + K + N] are who ended and who is broken,
+        codes, samples. Waits for nothing; the host's books are the caller's to move on.
         """
-        for row in range(self.rows):
-            self._host_index_B[row] = slots[row] if row < len(slots) else self._memory.spare
-        self._index_B.copy_(self._host_index_B, non_blocking=True)
+        self.index_B.copy_(host.index_of(slots, self.rows, self._memory.spare), non_blocking=True)
         if self._graph is not None:
             self._graph.replay()
         else:
             self.compute()
-        self._host_out.copy_(self._out, non_blocking=True)  # the one copy to the host
-        if self._memory.device.type == "cuda":
-            torch.cuda.current_stream(self._memory.device).synchronize()
-        return self._host_out.numpy()[: len(slots)]
 
     def capture(self, pool: Any) -> None:
         """Make it a graph, of CUDA only. The slot that nobody has steps meanwhile."""
-        self._index_B.fill_(self._memory.spare)
+        self.index_B.fill_(self._memory.spare)
         aside = torch.cuda.Stream(self._memory.device)
         aside.wait_stream(torch.cuda.current_stream(self._memory.device))
         with torch.cuda.stream(
@@ -143,7 +176,7 @@ class StaticFrame:
     @torch.inference_mode()
     def compute(self) -> None:
         """The frame itself. Nothing in here waits for the device or asks it for a value."""
-        memory, index_B = self._memory, self._index_B
+        memory, index_B = self._memory, self.index_B
         layout, lm, sampler = memory.layout, memory.lm, memory.sampler
         last_code = layout.codebook_size - 1
         ids_B, position_B = memory.next_id_S[index_B], memory.next_position_S[index_B]
@@ -170,14 +203,15 @@ class StaticFrame:
         sound_B = torch.where(memory.is_tuned_S[index_B], memory.spare, index_B)
         samples_BN = memory.decoder(codes_BK[:, :, None], memory.decoder_state, sound_B)
         told = (codes[0] > last_code, sampler.broken_rows(index_B))
-        self._out.copy_(torch.cat((torch.stack(told, dim=1), codes_BK, samples_BN), dim=1))
+        self.out_BX.copy_(torch.cat((torch.stack(told, dim=1), codes_BK, samples_BN), dim=1))
 
 
 class Runner:
     """`num_slots` static slots of `max_prompt_tokens` and `max_frames` each. Not thread-safe.
 
     At most `max_rows` step together; None is all of them. `static` runs the fixed shapes of a GPU, on a CPU too; None
-    is by device. With them a step's groups are of one frame, of the rows that speak.
+    is by device. With them a step's groups are of one frame, of the rows that speak. `overlaps` says that a frame is
+    better collected when the next one is due: its caller has things to do while the device computes.
     """
 
     def __init__(
@@ -190,11 +224,13 @@ class Runner:
         max_rows: int | None = None,
         num_adapters: int = 1,
         static: bool | None = None,
+        overlaps: bool | None = None,
     ) -> None:
         self._layout = model.lm.layout
         self._device = model.device
         on_cuda = self._device.type == "cuda"
         self._static = on_cuda if static is None else static
+        self.overlaps = on_cuda if overlaps is None else overlaps
         max_tokens = max_prompt_tokens + self._layout.num_codebooks * max_frames
         self._memory = Memory(model, num_slots, max_tokens, num_adapters)
         self._loaded: list[Adaptation | None] = [None] * (1 + num_adapters)  # by seat
@@ -213,6 +249,8 @@ class Runner:
         self._spans = spans(max_tokens)
         if model.lm.rows_are_independent:  # one shape: kernels are chosen by it
             self._buckets, self._spans = self._buckets[-1:], self._spans[-1:]
+        # Two in turns: while one frame's rows are read, the next one's arrive elsewhere.
+        self._hosts = cycle([HostBuffers(self._buckets[-1], self._memory) for _ in range(2)])
         # Prompts are read beside the frames. A slot's frames wait for its prompt.
         self._prompts = torch.cuda.Stream(self._device) if on_cuda else None
         self._read_events: dict[int, torch.cuda.Event] = {}
@@ -287,11 +325,16 @@ class Runner:
     def _beside_the_frames(self) -> "torch.cuda.StreamContext | nullcontext[None]":
         return nullcontext() if self._prompts is None else torch.cuda.stream(self._prompts)
 
-    @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepFrames:
         """A frame of codes for every slot in `speak`, then sound for `decode`; one copy to the host."""
+        return self.collect(self.launch(plan))
+
+    @torch.inference_mode()
+    def launch(self, plan: StepPlan) -> Launched:
+        """Begin the step. On a GPU its work is queued and nothing is waited for; at most two frames may be on their
+        way, to be collected in order."""
         if self._static:
-            return self._run_static(plan)
+            return self._launch_static(plan)
         with self._threads_for(len(plan.speak)):
             outcome = self._speak(plan.speak)
         sounds = self._decode(plan.decode)
@@ -303,14 +346,17 @@ class Runner:
             rows: FloatArray = host[: sound_BN.numel()].reshape(sound_BN.shape)
             host = host[sound_BN.numel() :]
             samples |= zip(slots, rows, strict=True)
-        return self._frames_of(
-            plan, told.reshape(2 + self._layout.num_codebooks, len(plan.speak)).T, samples
-        )
+        told_BX = told.reshape(2 + self._layout.num_codebooks, len(plan.speak)).T
+        return Launched(plan.speak, told_BX, samples)
 
-    def _run_static(self, plan: StepPlan) -> StepFrames:
-        slots, memory = plan.speak, self._memory
-        assert plan.decode == tuple((slot, 1) for slot in slots), "a captured frame is also sound"
-        codebooks = self._layout.num_codebooks
+    def _launch_static(self, plan: StepPlan) -> Launched:
+        assert plan.decode == tuple((slot, 1) for slot in plan.speak), (
+            "a captured frame is also sound"
+        )
+        memory, codebooks = self._memory, self._layout.num_codebooks
+        # Rows of one decoder lie side by side: a slice of what the device has.
+        groups = self._by_decoder(plan.speak)
+        slots = tuple(slot for _, group in groups for slot in group)
         lengths = [memory.lm_state.lengths[slot] for slot in slots]
         for slot in slots:
             if (event := self._read_events.pop(slot, None)) is not None:
@@ -322,19 +368,36 @@ class Runner:
             max(FEW_CANDIDATES, 1 << (candidates - 1).bit_length()),
             self._num_seats(slots),
         )
-        told = frame.run(slots)
+        host, first, row = next(self._hosts), 2 + codebooks, 0
+        frame.run(slots, host)
+        for decoder, group in groups:
+            rows = slice(row, row + len(group))
+            row = rows.stop
+            if decoder is not memory.decoder:
+                codes_BK1 = frame.out_BX[rows, 2:first, None].long()
+                frame.out_BX[rows, first:] = self._sound(decoder, codes_BK1, frame.index_B[rows])
+        out_BX = host.take(frame.out_BX[: len(slots)])
         memory.sampler.note_frame(slots)
         for slot in slots:
             memory.lm_state.lengths[slot] += codebooks
-        first = 2 + codebooks
-        samples = {slot: row[first:] for slot, row in zip(slots, told, strict=True)}
-        codes = {slot: row[2:first] for slot, row in zip(slots, told, strict=True)}
-        for decoder, tuned in self._by_decoder(slots):
-            if decoder is not memory.decoder:
-                codes_BK1 = torch.from_numpy(np.stack([codes[slot] for slot in tuned])[..., None])
-                sound_BN = self._sound(decoder, codes_BK1.long().to(self._device), tuned)
-                samples |= zip(tuned, sound_BN.float().cpu().numpy(), strict=True)
-        return self._frames_of(plan, told[:, :first], samples)
+        samples = {slot: row_X[first:] for slot, row_X in zip(slots, out_BX, strict=True)}
+        return Launched(slots, out_BX[:, :first], samples, host)
+
+    def collect(self, launched: Launched) -> StepFrames:
+        """What the step brought, when it is there. Nothing of it is overwritten by a later one."""
+        launched.wait()
+        rows = list(zip(launched.slots, launched.told_BX, strict=True))
+        ended = frozenset(slot for slot, row in rows if row[0])
+        failed: dict[int, KaniError] = {
+            slot: EngineFailed(NOT_NUMBERS) for slot, row in rows if row[1]
+        }
+        codes = {slot: row[2:].astype(int).tolist() for slot, row in rows}
+        samples: dict[int, Int16Array] = {}
+        for slot, sound in launched.samples.items():
+            # A row that ended has codes of no frame at the end of its group; nobody hears them.
+            heard = sound[: -self._memory.codec.samples_per_frame] if slot in ended else sound
+            samples[slot] = to_int16(heard)
+        return StepFrames(ended=ended, codes=codes, samples=samples, failed=failed)
 
     def _num_seats(self, slots: Sequence[int]) -> int:
         """Up to which seat a frame of these slots must look: a power of two, to be few shapes."""
@@ -355,24 +418,6 @@ class Runner:
                 frame.capture(self._pool)
             self._frames[key] = frame
         return self._frames[key]
-
-    def _frames_of(
-        self, plan: StepPlan, told_BX: np.ndarray, sounds: dict[int, FloatArray]
-    ) -> StepFrames:
-        """`told_BX` says of every row that spoke who ended, who is broken, and the codes."""
-        ended = frozenset(slot for slot, row in zip(plan.speak, told_BX, strict=True) if row[0])
-        failed: dict[int, KaniError] = {
-            slot: EngineFailed(NOT_NUMBERS)
-            for slot, row in zip(plan.speak, told_BX, strict=True)
-            if row[1]
-        }
-        codes = dict(zip(plan.speak, told_BX[:, 2:].astype(int).tolist(), strict=True))
-        samples: dict[int, Int16Array] = {}
-        for slot, row in sounds.items():
-            # A row that ended has codes of no frame at the end of its group; nobody hears them.
-            heard = row[: -self._memory.codec.samples_per_frame] if slot in ended else row
-            samples[slot] = to_int16(heard)
-        return StepFrames(ended=ended, codes=codes, samples=samples, failed=failed)
 
     @contextmanager
     def _threads_for(self, rows: int) -> Iterator[None]:
@@ -463,11 +508,13 @@ class Runner:
             groups.setdefault(self._decoders[slot], []).append(slot)
         return list(groups.items())
 
-    def _sound(self, decoder: StreamingDecoder, codes_BKF: Tensor, slots: list[int]) -> Tensor:
+    def _sound(
+        self, decoder: StreamingDecoder, codes_BKF: Tensor, slots: list[int] | Tensor
+    ) -> Tensor:
         # A codec's decoders have states of one form: what they remember are inputs, not weights.
         state = self._memory.decoder_state
         if not self._memory.lm.rows_are_independent:
             return decoder(codes_BKF, state, slots)
         # A codec's convolutions round by the size of the batch: one by one.
-        alone = [decoder(codes_BKF[row, None], state, [slot]) for row, slot in enumerate(slots)]
-        return torch.cat(alone)
+        rows = [slice(row, row + 1) for row in range(len(slots))]
+        return torch.cat([decoder(codes_BKF[row], state, slots[row]) for row in rows])

@@ -9,7 +9,7 @@ compete: highest priority first, then the least sound in hand. Whoever waits ris
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,7 @@ class StepPlan:
         """Every slot that has work in this step."""
         return tuple(dict.fromkeys((*self.speak, *(slot for slot, _ in self.decode))))
 
-    def without(self, slots: Mapping[int, object]) -> "StepPlan":
+    def without(self, slots: Collection[int]) -> "StepPlan":
         """The same step for the others."""
         if not slots:
             return self
@@ -210,7 +210,8 @@ class Scheduler:
     Several frames at a time are cheaper on a CPU (full-size codec on two cores, measured: 61 ms for one, 108 ms for
     four); the first ones come alone so that sound starts at once.
 
-    A step is: `admit`, each of `readings` done and told to `note_reading`, `plan`, `commit`.
+    A step is: `admit`, each of `readings` done and told to `note_reading`, `plan`, `commit`. Between a plan and its
+    `commit` lines may come and go; nobody is admitted.
     """
 
     def __init__(self, settings: SchedulerSettings) -> None:
@@ -344,6 +345,14 @@ class Scheduler:
             self._go_on(slot, state, now_s)
         return events
 
+    def has_readings(self, now_s: float) -> bool:
+        """Whether the next step has prompts to read before its frame."""
+        begins = any(
+            state.reads or (state.piece is None and state.line.pieces)
+            for _, state in self._guests()
+        )
+        return begins or self._next(now_s) is not None
+
     def readings(self, now_s: float) -> Iterator[Reading]:
         """Portions of prompts, of the most urgent first, while nobody's sound runs out meanwhile; at least one."""
         for done in range(READINGS):
@@ -401,16 +410,20 @@ class Scheduler:
         return StepPlan(speak, tuple(decode))
 
     def commit(self, plan: StepPlan, frames: StepFrames, now_s: float) -> list[Event]:
-        """Book what the step brought; what the listeners are to hear of it. Slots of ended utterances are free now."""
+        """Book what the step brought; what the listeners are to hear of it. Slots of ended utterances are free now.
+
+        What it brought for somebody who left meanwhile is nobody's.
+        """
         events: list[Event] = []
-        for slot, error in frames.failed.items():
-            events.append(Event(self._state(slot).line.utterance.id, Failed(error)))
-            self._slots[slot] = None
-        done = plan.without(frames.failed)
-        for slot, seconds in frames.compute_s.items():
-            if slot not in frames.failed:
-                self._state(slot).compute_s += seconds
-        if plan.speak:
+        here = plan.without({slot for slot in plan.slots if self._slots[slot] is None})
+        for slot in here.slots:
+            if (error := frames.failed.get(slot)) is not None:
+                events.append(Event(self._state(slot).line.utterance.id, Failed(error)))
+                self._slots[slot] = None
+        done = here.without(frames.failed)
+        for slot in done.slots:
+            self._state(slot).compute_s += frames.compute_s.get(slot, 0.0)
+        if plan.speak and frames.compute_s:  # a step that failed says nothing about the speed
             self.speed.note_step(len(plan.speak), sum(frames.compute_s.values()))
         for slot in done.speak:
             self._frame(self._state(slot), None if slot in frames.ended else frames.codes[slot])

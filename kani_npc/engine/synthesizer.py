@@ -221,6 +221,7 @@ class EngineSynthesizer:
             return
         warm.set_result(None)
         while True:
+            self._engine.wait()
             for message in self._messages(self._engine.wait_s):
                 if isinstance(message, Stop):
                     return

@@ -27,17 +27,17 @@ class SlowEngine:
         settings = EngineSettings(num_slots=8, max_rows=4, max_lead_s=math.inf, watchdog=None)
         self.engine = Engine(random_model(), settings)
         runner = self.engine.runner
-        run, read = runner.run, runner.read
+        launch, read = runner.launch, runner.read
 
-        def slow_run(plan: StepPlan):
+        def slow_launch(plan: StepPlan):
             self.now_s += frame_s * (1 + (len(plan.speak) - 1) / 3) if plan.speak else 0.0
-            return run(plan)
+            return launch(plan)
 
         def slow_read(slot: int) -> bool:
             self.now_s += frame_s / 2
             return read(slot)
 
-        monkeypatch.setattr(runner, "run", slow_run)
+        monkeypatch.setattr(runner, "launch", slow_launch)
         monkeypatch.setattr(runner, "read", slow_read)
         self.engine.warm_up()
 

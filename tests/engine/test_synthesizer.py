@@ -239,14 +239,14 @@ def test_a_failing_step_ends_its_streams_and_the_service_goes_on(monkeypatch: py
     async def test() -> None:
         async with speaking() as synthesizer:
             runner = synthesizer._engine.runner
-            step = runner.run
-            monkeypatch.setattr(runner, "run", lambda plan: 1 / 0)
+            launch = runner.launch
+            monkeypatch.setattr(runner, "launch", lambda plan: 1 / 0)
             results = await asyncio.gather(
                 *(whole(synthesizer, line(id)) for id in "ab"), return_exceptions=True
             )
             assert [type(result) for result in results] == [EngineFailed, EngineFailed]
             assert results[0] is not results[1]
-            monkeypatch.setattr(runner, "run", step)
+            monkeypatch.setattr(runner, "launch", launch)
             assert samples(await whole(synthesizer, line("c", sampling=SHORT)))
 
     run(test)
