@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.independent import may_step_together
-from kani_npc.lm.layers import Direct, Linear
+from kani_npc.lm.layers import Direct, Epsilon, Linear, rms_norm
 from kani_npc.lm.state import LmState, Rows
 from kani_npc.prompt import Prompt, positions
 
@@ -40,10 +40,10 @@ class RmsNorm(Direct):
     def __init__(self, size: int, eps: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
-        self.eps = eps
+        self.eps = Epsilon(eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, x.shape[-1:], self.weight.to(x.dtype), self.eps)
+        return rms_norm(x, self.weight.to(x.dtype), self.eps)
 
 
 class ShortConv(Direct):
@@ -103,10 +103,9 @@ class Attention(Direct):
             self.q_layernorm.weight.expand(heads, -1),
             self.k_layernorm.weight.expand(kv_heads, -1),
         )
-        qk = F.rms_norm(qkv[:, :, : heads + kv_heads], (self.head_dim,), eps=self.q_layernorm.eps)
-        q, k = (
-            _rotate(qk * torch.cat(weights), rope).transpose(1, 2).split((heads, kv_heads), dim=1)
-        )
+        qk = qkv[:, :, : heads + kv_heads]
+        qk = rms_norm(qk, torch.cat(weights), self.q_layernorm.eps)
+        q, k = _rotate(qk, rope).transpose(1, 2).split((heads, kv_heads), dim=1)
         v = qkv[:, :, heads + kv_heads :].transpose(1, 2)
         if past is None:
             k, v = (t.repeat_interleave(heads // kv_heads, dim=1) for t in (k, v))
