@@ -22,7 +22,7 @@ from google.protobuf import json_format
 from kani_npc import models
 from kani_npc.client import Client, ServiceError
 from kani_npc.codec.delta import load as load_delta
-from kani_npc.codec.delta import with_delta
+from kani_npc.codec.delta import pack, with_delta
 from kani_npc.codec.load import load_codec
 from kani_npc.codec.nanocodec import NanoCodec
 from kani_npc.codec.source_filter import SourceFilterCodec
@@ -84,19 +84,28 @@ def read_character(
     )
 
 
-def _small_enough(written: Callable[[Lora | None], bytes], lora: Lora | None) -> bytes:
-    """With the adapter as it is, or in half precision where that is too large for an upload."""
-    try:
-        try:
-            return written(lora)
-        except BundleError:
-            if lora is None:
-                raise
-            return written(lora.half())
-    except BundleError as error:
-        raise BundleError(
-            f"{error}; a model folder with it (--merge) can be served, or a delta of fewer layers published"
-        ) from None
+def _small_enough(
+    written: Callable[[bytes | None, bytes | None], bytes], lora: bytes | None, delta: bytes | None
+) -> bytes:
+    """What is `written` of adapter and delta: as they are, or rounded as little as makes an upload of them.
+
+    The adapter in half precision; if that is not enough, the adapter in 8 bits and the delta packed.
+    """
+    forms = (
+        lambda: (lora, delta),
+        lambda: (lora and Lora.from_bytes(lora).half().to_bytes(), delta),
+        lambda: (
+            lora and Lora.from_bytes(lora).to_bytes(in_8_bits=True),
+            delta and pack(load_delta(delta)).to_bytes(),
+        ),
+    )
+    for form in forms:
+        with suppress(BundleError):
+            return written(*form())
+    raise BundleError(
+        "this voice is too large for one file of 32 MiB, rounded too; a model folder with it (--merge) can be served, "
+        "or a delta of fewer layers published"
+    )
 
 
 def read_consent(said: str) -> pb.Consent | None:
@@ -142,27 +151,36 @@ async def publish(
     with suppress(_NotThere):
         current, etag = await _current(client, id)
     before = current or Bundle(VoiceRecord(id=id))
-    parts = dict(before.parts)
+    parts: dict[str, bytes] = {}
 
-    def part(data: bytes | None, name: str | None) -> str | None:
+    def had(name: str | None) -> bytes | None:
+        return None if name is None else before.parts[name]
+
+    def part(data: bytes | None) -> str | None:
         if data is None:
-            return name
+            return None
         parts[sha256 := hashlib.sha256(data).hexdigest()] = data
         return sha256
 
-    def written(lora: Lora | None) -> bytes:
+    def written(lora: bytes | None, delta: bytes | None) -> bytes:
+        parts.clear()
         voice = replace(
             before.voice,
             source=VoiceSource.FINE_TUNED,
             embedding=character.embedding or before.voice.embedding,
-            lora=part(lora and lora.to_bytes(), before.voice.lora),
-            codec_delta=part(character.codec_delta, before.voice.codec_delta),
-            report=part(character.report, before.voice.report),
+            lora=part(lora),
+            codec_delta=part(delta),
+            report=part(character.report or had(before.voice.report)),
             **{name: value for name, value in (about or {}).items() if value},
         )
-        return write_bundle(Bundle(voice, {name: parts[name] for name in voice.parts}))
+        return write_bundle(Bundle(voice, parts))
 
-    bundle = _small_enough(written, character.lora)
+    # What the voice had already takes room too, and is rounded with the rest where it must be.
+    bundle = _small_enough(
+        written,
+        character.lora.to_bytes() if character.lora else had(before.voice.lora),
+        character.codec_delta or had(before.voice.codec_delta),
+    )
     request = pb.ImportVoiceRequest(
         bundle=bundle,
         id=id,

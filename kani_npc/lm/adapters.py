@@ -72,13 +72,25 @@ class Lora:
             raise CheckpointError("the adapter has values that float16 cannot hold")
         return Lora(self.base, halves)
 
-    def to_bytes(self) -> bytes:
-        """A safetensors file: `<module>.down`, `<module>.up`, and what it was trained on."""
+    def to_bytes(self, *, in_8_bits: bool = False) -> bytes:
+        """A safetensors file: `<module>.down`, `<module>.up`, and what it was trained on.
+
+        In 8 bits rows are whole steps, which `<module>.down.step` and `.up.step` [R] say: powers of two, so that
+        rounding what was rounded before changes nothing.
+        """
         tensors = {
             f"{name}.{which}": tensor.contiguous()
             for name, pair in self.matrices.items()
             for which, tensor in zip(("down", "up"), pair, strict=True)
         }
+        if in_8_bits:
+            for name, tensor in list(tensors.items()):
+                _, exponents = torch.frexp(tensor.float().abs().amax(1))
+                step = torch.ldexp(
+                    torch.ones(len(tensor)), exponents - 7
+                )  # the largest value is 64 to 128
+                steps = (tensor / step[:, None]).round().clamp(-127, 127)
+                tensors[name], tensors[f"{name}.step"] = steps.to(torch.int8), step
         # One entry: several come in an order of chance, and a store names the same adapter by its hash.
         return serialise(tensors, {FORMAT: self.base})
 
@@ -94,6 +106,7 @@ class Lora:
         metadata = header.get("__metadata__", {})
         if FORMAT not in metadata:
             raise CheckpointError("this is no adapter; `python -m finetune publish` writes them")
+        tensors = _whole(tensors)
         names = {key.rpartition(".")[0] for key in tensors}
         if tensors.keys() != {f"{name}.{which}" for name in names for which in ("down", "up")}:
             raise CheckpointError("the adapter has matrices that are no pairs of down and up")
@@ -134,6 +147,20 @@ class Lora:
                 f"the adapter was trained on the weights {self.base[:12]}…; this model has {base[:12]}…: "
                 "serve the model that it was trained on, or train it again"
             )
+
+
+def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What is in 8 bits times its steps, in float32. Raises `CheckpointError` where they do not fit together."""
+    whole = dict(tensors)
+    for key in [key for key in tensors if key.endswith(".step")]:
+        step = whole.pop(key)
+        name = key.removesuffix(".step")
+        rows = whole.get(name, step)
+        # A step for each row and no other: their product could be of any size.
+        if rows.dtype != torch.int8 or rows.ndim != 2 or step.shape != rows.shape[:1]:
+            raise CheckpointError(f"the adapter's {name[:80]} is not in 8 bits with a step a row")
+        whole[name] = rows * step.float()[:, None]
+    return whole
 
 
 def adaptable(config: LmConfig) -> dict[str, tuple[int, int]]:

@@ -26,18 +26,22 @@ from kani_npc.codec.load import load_codec
 from kani_npc.engine.engine import EngineSettings
 from kani_npc.engine.model import load_model
 from kani_npc.engine.synthesizer import EngineSynthesizer
+from kani_npc.errors import BundleError
 from kani_npc.lm.adapters import BASE_FILE, Lora
 from kani_npc.lm.config import LmConfig
 from kani_npc.speech import SpeakerEmbedding
 from kani_npc.v1 import speech_service_pb2 as speech_pb
 from kani_npc.v1 import voice_service_pb2 as pb
+from kani_npc.voices import bundle as bundle_file
 from kani_npc.voices.builtin import load_voices
 from kani_npc.voices.bundle import Bundle, read_bundle, write_bundle
 from kani_npc.voices.records import VoiceRecord
 from tests.support.adapters import random_lora, write_delta, write_peft
 from tests.support.random_model import random_codec
 from tests.support.serving import SYNTHETIC, refused, serving
+from tests.support.sound import distance
 
+PACKED = 0.1  # of what a delta changes in the sound: the random codec's pitch starts anywhere
 LSB = 3  # of int16: low-rank products round otherwise than merged ones
 REPORT = b'{"rows": 20}'
 
@@ -150,6 +154,34 @@ async def test_what_is_not_given_stays_as_the_voice_had_it(model, made, tmp_path
         request = pb.ImportVoiceRequest(bundle=exported.bundle, id="ogre", consent=SYNTHETIC)
         await client.voices.ImportVoice(request)
         np.testing.assert_array_equal(await heard(client, "ogre"), await heard(client, "troll"))
+
+
+async def test_what_is_too_large_for_an_upload_is_rounded_and_heard_as_before(
+    model, made, tmp_path, monkeypatch
+):
+    write_delta(tmp_path / "delta", load_codec(model / "codec"), size=0.05)
+    whole = (tmp_path / "delta").stat().st_size
+    tuned = character(model, made, adapter=None, codec_delta=tmp_path / "delta")
+    async with speaking(model, tmp_path) as client:
+        plain = character(model, made, adapter=None, codec_delta=None)
+        await publish(client, "guard", plain, consent=SYNTHETIC)
+        await publish(client, "troll", tuned, consent=SYNTHETIC)
+        monkeypatch.setattr(bundle_file, "MAX_BYTES", whole)
+        first = await publish(client, "ogre", tuned, consent=SYNTHETIC)
+        base, expected, sound = [
+            torch.tensor(await heard(client, name)).float() for name in ("guard", "troll", "ogre")
+        ]
+        assert 0 < distance(sound, expected) < PACKED * distance(base, expected)
+        # An adapter is rounded with it, and both once more are no revision.
+        both = character(model, made, codec_delta=tmp_path / "delta")
+        second = await publish(client, "ogre", both)
+        assert (second.revision, second.codec_delta) == (2, first.codec_delta) and second.lora
+        assert len(await heard(client, "ogre"))
+        assert await publish(client, "ogre", replace(both, lora=None)) == second
+        assert await publish(client, "ogre", both) == second
+        monkeypatch.setattr(bundle_file, "MAX_BYTES", whole // 4)
+        with pytest.raises(BundleError, match="a model folder with it"):
+            await publish(client, "giant", both, consent=SYNTHETIC)
 
 
 async def test_kept_lines_are_not_those_of_another_adapter(model, made, tmp_path):

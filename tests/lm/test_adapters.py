@@ -8,12 +8,13 @@ from pathlib import Path
 import peft
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from kani_npc.errors import CheckpointError
 from kani_npc.lm.adapters import (
     BASE_FILE,
+    FORMAT,
     LORA_TARGETS,
     MAX_LORA_RANK,
     AdapterBank,
@@ -221,6 +222,46 @@ def test_an_adapter_s_file_gives_it_back(model, adapter):
     for name, pair in lora.matrices.items():
         assert all(torch.equal(*both) for both in zip(pair, again.matrices[name], strict=True))
     assert Lora.from_bytes(lora.half().to_bytes()).num_bytes * 2 == lora.num_bytes
+
+
+def test_in_8_bits_an_adapter_is_a_quarter_and_what_it_adds_is_the_same_to_a_hundredth():
+    lora = random_lora(CONFIG, rank=32)
+    small = lora.to_bytes(in_8_bits=True)
+    assert len(small) < 0.3 * len(lora.to_bytes())
+    again = Lora.from_bytes(small)
+    again.check(CONFIG, lora.base)
+    for name, (down, up) in lora.matrices.items():
+        product = up.T @ down
+        ours = again.matrices[name]
+        assert (ours[1].T @ ours[0] - product).norm() < 0.02 * product.norm()
+    assert again.to_bytes(in_8_bits=True) == small  # it is not rounded twice
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"step": torch.ones(5)},
+        {"step": torch.ones(4, 1)},
+        {"step": torch.ones(10**6), "rows": torch.ones(1, 10**6, dtype=torch.int8)},
+        {"rows": torch.ones(4, 64)},
+        {"rows": torch.ones(4, dtype=torch.int8)},
+        {"rows": None},
+        {"step": None},
+        {"step": torch.full((4,), torch.nan)},
+    ],
+)
+def test_steps_that_are_not_one_for_each_row_are_refused(tmp_path, lies):
+    lora = LORAS[0]
+    (tmp_path / "adapter").write_bytes(lora.to_bytes(in_8_bits=True))
+    tensors = load_file(tmp_path / "adapter")
+    name = f"{next(iter(lora.matrices))}.down"
+    told = {
+        name: lies.get("rows", tensors[name]),
+        f"{name}.step": lies.get("step", tensors[f"{name}.step"]),
+    }
+    tensors = {key: value for key, value in (tensors | told).items() if value is not None}
+    with pytest.raises(CheckpointError, match=r"in 8 bits|no float|not finite"):
+        Lora.from_bytes(save(tensors, {FORMAT: lora.base})).check(CONFIG, lora.base)
 
 
 @pytest.mark.parametrize("length", [0, 5, 200, -1])
