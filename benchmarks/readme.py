@@ -34,19 +34,42 @@ def main() -> int:
 
 
 def figures(results: Path) -> str:
-    """The section's Markdown."""
-    return "\n".join(_sections({name: _newest(results, name) for name in _NAMES}))
+    """The section's Markdown: a part for each kind of machine that there are results of."""
+    lines: list[str] = []
+    for kind, heading in KINDS.items():
+        found = {name: _newest(results, name, kind) for name in _NAMES}
+        if sections := list(_sections(found)):
+            lines += [f"### {heading}", "", *sections]
+    return "\n".join(lines)
 
+
+KINDS = {
+    "gpu": "On a GPU",
+    "avx512": "On a CPU with AVX-512",
+    "other": "On a CPU without AVX-512",
+}
+"""Machines whose figures say nothing of each other's. Without AVX-512 torch has no 8-bit products as wide, and none of
+bfloat16."""
 
 _NAMES = ("speech", "load", "frames", "decode", "codec-step", "soak", "watchdog")
 
 
-def _newest(results: Path, name: str) -> dict[str, Any] | None:
-    """The last result of that name, or of all of them. Names begin with a date, so their order is that of time."""
-    paths = sorted(results.glob(f"????-??-??-{name}.json")) or sorted(
-        results.glob("????-??-??-all.json")
-    )
-    return json.loads(paths[-1].read_text(encoding="utf-8")) if paths else None
+def kind_of(machine: dict[str, Any]) -> str:
+    """Which of `KINDS` a result's machine is."""
+    if machine.get("cuda"):
+        return "gpu"
+    return "avx512" if "avx512f" in machine["cpu_extensions"] else "other"
+
+
+def _newest(results: Path, name: str, kind: str) -> dict[str, Any] | None:
+    """The last result of that name from such a machine, or of all of them. Names begin with a date, so their order is
+    that of time."""
+    for pattern in (f"????-??-??-{name}.json", "????-??-??-all.json"):
+        for path in sorted(results.glob(pattern), reverse=True):
+            result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if kind_of(result["machine"]) == kind:
+                return result
+    return None
 
 
 def _sections(found: dict[str, dict[str, Any] | None]) -> Iterator[str]:
@@ -74,8 +97,7 @@ def _conditions(result: dict[str, Any]) -> Iterator[str]:
     yield (
         f"On {machine['cores']} cores of {machine['cpu']}, torch {machine['torch']}, {result['date'][:10]}; load "
         f"{result['load']['before']} before and {result['load']['after']} after, memory read at {reads[0]:.0f} to "
-        f"{reads[1]:.0f} GB/s. Take ratios from these rather than digits: others use this machine too. No GPU "
-        "was at hand."
+        f"{reads[1]:.0f} GB/s. Take ratios from these rather than digits: others use this machine too."
     )
     yield ""
 

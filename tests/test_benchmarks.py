@@ -107,3 +107,23 @@ def test_frames_are_measured_with_their_floors_and_drawn(tmp_path: Path):
     path = report.write({"frames": measured}, tmp_path, "quick")
     assert path.with_suffix(".png").stat().st_size > 0
     assert any("x " in line for line in readme._frames(measured))
+
+
+def test_figures_are_of_the_newest_results_of_each_kind_of_machine(tmp_path: Path):
+    def result(day: int, lines: int, extensions: list[str], cuda: str | None = None) -> None:
+        said = {"model": "tiny", "lines": lines, "single_words": 0, "alarms": [], "voices": 1}
+        measured = {
+            "machine": {"cpu_extensions": extensions, "cuda": cuda},
+            "watchdog": {**said, "most_of_the_allowed": 0.5},
+        }
+        (tmp_path / f"2026-01-{day:02d}-watchdog.json").write_text(json.dumps(measured))
+
+    result(1, 101, ["avx2", "avx512f"])
+    result(2, 102, ["avx2", "avx512f"])
+    result(3, 103, ["avx2"])
+    text = readme.figures(tmp_path)
+    with_avx512, without = text.split(f"### {readme.KINDS['other']}")
+    assert with_avx512.startswith(f"### {readme.KINDS['avx512']}")
+    assert "of 102" in with_avx512 and "of 101" not in text and "of 103" in without
+    result(4, 104, ["avx2", "avx512f"], cuda="a GPU")
+    assert readme.figures(tmp_path).startswith(f"### {readme.KINDS['gpu']}")
