@@ -30,6 +30,7 @@ from kani_npc.errors import EngineFailed, InvalidUtterance, KaniError, ModelErro
 from kani_npc.prompt import Prompt, build_prompt
 from kani_npc.speech import Pace, Utterance, Voice
 from kani_npc.text.numbers import say_numbers
+from kani_npc.text.pieces import Pieces
 from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
 
 logger = logging.getLogger(__name__)
@@ -185,11 +186,13 @@ class Engine:
         *,
         is_open: bool,
         submitted_s: float,
+        rest: Pieces | None = None,
         adaptation: Adaptation | None = None,
     ) -> None:
         """Queue an utterance. Raises `InvalidUtterance` for what this model cannot say, `Overloaded` for no room.
 
-        Of the text only the first piece is looked at now; one later that cannot be said ends the line there.
+        Of the text only the first piece is looked at now; one later that cannot be said ends the line there. `rest`
+        follows on `pieces`, each cut while the one before is read.
         """
         limit = self.settings.max_frames
         if utterance.sampling.max_frames > limit:
@@ -200,7 +203,7 @@ class Engine:
         queue = deque(map(Piece, pieces))
         if queue:
             queue[0].prompt = self._prompt(utterance, queue[0].text)
-        self.scheduler.submit(Line(utterance, submitted_s, queue, is_open, adaptation))
+        self.scheduler.submit(Line(utterance, submitted_s, queue, is_open, adaptation, rest))
 
     def append(self, utterance_id: str, pieces: Sequence[str], *, is_last: bool) -> None:
         """More text of a line that is open; one that has ended already is fine."""
@@ -269,18 +272,19 @@ class Engine:
     def _read(self, reading: Reading) -> Read:
         """One guest at a time: one that fails fails alone."""
         started_s = time.perf_counter()
-        slot, piece, utterance = reading.slot, reading.piece, reading.utterance
+        slot, piece, line = reading.slot, reading.piece, reading.line
         try:
             if reading.is_guest_new:
-                self.runner.admit(slot, reading.adaptation)  # finds a clean row
+                self.runner.admit(slot, line.adaptation)  # finds a clean row
             if reading.is_piece_new:
-                piece.prompt = piece.prompt or self._prompt(utterance, piece.text)
-                self.runner.begin(slot, utterance, piece.prompt, reading.index)
+                piece.prompt = piece.prompt or self._prompt(line.utterance, piece.text)
+                self.runner.begin(slot, line.utterance, piece.prompt, reading.index)
+                line.cut()  # what follows is known before this one ends
             is_whole = self.runner.read(slot)
         except KaniError as error:
             return Read(error=error)
         except Exception:
-            logger.exception("a prompt of utterance %s could not be read", utterance.id)
+            logger.exception("a prompt of utterance %s could not be read", line.utterance.id)
             return Read(error=EngineFailed(FAILED))
         return Read(is_whole, seconds=time.perf_counter() - started_s)
 

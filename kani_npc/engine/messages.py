@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 from kani_npc.engine.adapters import Adaptation
 from kani_npc.speech import Audio, Finished, Utterance
+from kani_npc.text.pieces import Pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
     """Say these pieces of text, one after the other. While `is_open`, more of them may follow.
 
+    The text is cut by who takes the message, as it is needed: all of a long one at once holds up everybody's sound.
+
     `submitted_s` is `time.perf_counter()` when the listener asked; waiting is counted from there. The seat of
     `adaptation` is the line's until it ends or is aborted.
     """
 
     utterance: Utterance
-    pieces: tuple[str, ...]
+    pieces: Pieces
     is_open: bool
     submitted_s: float
     adaptation: Adaptation | None = None

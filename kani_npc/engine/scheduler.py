@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kani_npc.engine.joins import RAMP_S, fade_in, fade_out, pause
@@ -30,6 +31,7 @@ from kani_npc.speech import (
     Priority,
     Utterance,
 )
+from kani_npc.text.pieces import Pieces
 
 if TYPE_CHECKING:
     from kani_npc.engine.adapters import Adaptation  # passed through, never looked into
@@ -86,9 +88,10 @@ class Line:
 
     utterance: Utterance
     submitted_s: float
-    pieces: deque[Piece]
+    pieces: deque[Piece]  # empty only where nothing is left to say that is known
     is_open: bool = False  # more pieces may come
     adaptation: "Adaptation | None" = None  # what its voice changes in the model
+    rest: Pieces | None = None  # of its text, after `pieces`; cut as it is needed
     ready_s: float = math.inf  # since when there is something to say
     taken: int = 0  # samples
 
@@ -110,7 +113,18 @@ class Line:
     @property
     def characters(self) -> int:
         """What has not begun yet."""
-        return sum(len(piece.text) for piece in self.pieces)
+        uncut = self.rest.characters if self.rest else 0
+        return sum(len(piece.text) for piece in self.pieces) + uncut
+
+    @property
+    def about_pieces(self) -> int:
+        """In about so many."""
+        return len(self.pieces) + (self.rest.about if self.rest else 0)
+
+    def cut(self, most: int | None = 1) -> None:
+        """Take so many pieces off the rest, if none is there; None for all of it."""
+        if self.rest is not None and (not self.pieces or most is None):
+            self.pieces.extend(map(Piece, islice(self.rest, most)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +132,11 @@ class Reading:
     """A portion of a prompt, to be read into a slot."""
 
     slot: int
-    utterance: Utterance
+    line: Line
     piece: Piece
     index: int  # of the piece in its line
     is_guest_new: bool  # a clean slot, for the line's first piece
-    is_piece_new: bool
-    adaptation: "Adaptation | None" = None
+    is_piece_new: bool  # `line.cut` is called with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +278,7 @@ class Scheduler:
         line = self._line(utterance_id)
         if line is None:
             return
+        line.cut(None)
         line.pieces.extend(pieces)
         line.is_open = not is_last
         if pieces:
@@ -365,12 +379,11 @@ class Scheduler:
             assert piece is not None
             yield Reading(
                 slot,
-                state.line.utterance,
+                state.line,
                 piece,
                 state.index,
                 is_guest_new=state.index == 0 and not piece.is_begun,
                 is_piece_new=not piece.is_begun,
-                adaptation=state.line.adaptation,
             )
 
     def note_reading(self, reading: Reading, read: Read) -> list[Event]:
@@ -580,7 +593,7 @@ class Scheduler:
         line, piece, settings = state.line, state.piece, self.settings
         assert piece is not None
         limits = line.utterance.sampling
-        pieces = 1 + len(line.pieces)
+        pieces = 1 + line.about_pieces
         frames = self.speed.frames(len(piece.text) + line.characters)
         frames = min(max(frames, limits.min_frames), pieces * limits.max_frames)
         rivals = sum(

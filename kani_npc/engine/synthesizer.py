@@ -25,7 +25,7 @@ from kani_npc.engine.messages import Abort, Append, Event, Failed, Inbound, Subm
 from kani_npc.engine.model import SpeechModel
 from kani_npc.errors import EngineClosed, EngineFailed, KaniError, ModelError
 from kani_npc.speech import Audio, Finished, ModelInfo, SpeechEvent, Utterance, Voice
-from kani_npc.text.pieces import cut
+from kani_npc.text.pieces import Pieces
 
 logger = logging.getLogger(__name__)
 
@@ -158,15 +158,10 @@ class EngineSynthesizer:
     ) -> AsyncGenerator[SpeechEvent]:
         # An id of its own: when a caller's id comes again, the old line's last sounds may still be on their way.
         utterance = replace(utterance, id=f"{utterance.id}#{next(self._calls)}")
-        most, is_open = self.info.max_piece_characters, more is not None
-        pieces = filter(None, cut(utterance.text, utterance.language, most))
+        pieces = Pieces(utterance.text, utterance.language, self.info.max_piece_characters)
         self._loop = asyncio.get_running_loop()
         events = self._listeners[utterance.id] = asyncio.Queue()
-        # The first piece is begun before a long text is cut to its end: 5 ms for 10,000 characters.
-        first, is_long = tuple(islice(pieces, 1)), len(utterance.text) > most
-        self._inbound.put(Submit(utterance, first, is_open or is_long, submitted_s, adaptation))
-        if is_long:
-            self._inbound.put(Append(utterance.id, tuple(pieces), is_last=not is_open))
+        self._inbound.put(Submit(utterance, pieces, more is not None, submitted_s, adaptation))
         writer = asyncio.create_task(self._append(utterance.id, more)) if more else None
         ended, taken, often = False, 0, self.info.sample_rate_hz
         try:
@@ -259,7 +254,8 @@ class EngineSynthesizer:
         try:
             self._engine.submit(
                 utterance,
-                message.pieces,
+                [piece for piece in islice(message.pieces, 1) if piece],
+                rest=message.pieces,
                 is_open=message.is_open,
                 submitted_s=message.submitted_s,
                 adaptation=message.adaptation,

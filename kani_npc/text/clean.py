@@ -26,7 +26,8 @@ _FOLDED = str.maketrans(
 # Controls, unassigned, private and surrogate code points, pictographs with their tones and frames. Joiners (in Cf) are
 # dealt with apart: emoji sequences use them, and so does the spelling of Persian and of Indic languages.
 _DROPPED = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "So", "Sk", "Me"))
-_KEPT = frozenset("°\u200c\u200d")
+_JOINERS = frozenset("\u200c\u200d")
+_KEPT = _JOINERS | {"°"}
 _VARIATION_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _STRAY_JOINER = re.compile(r"(?<!\w)[\u200c\u200d]+|[\u200c\u200d]+(?!\w)")
 # An emoji keycap is digit, selector, frame: the digit alone would be read out.
@@ -56,7 +57,15 @@ def is_speakable(text: str) -> bool:
 
 def plain(text: str) -> str:
     """The same for part of a text, of which nothing may be left. Word by word: blanks keep words apart in all of it."""
-    text = _VARIATION_SELECTOR.sub("", _KEYCAP.sub("", text)).translate(_FOLDED)
-    text = "".join(c for c in text if unicodedata.category(c) not in _DROPPED or c in _KEPT)
-    text = unicodedata.normalize("NFC", _STRAY_JOINER.sub("", text))
-    return " ".join(text.split())
+    text = _VARIATION_SELECTOR.sub("", _KEYCAP.sub("", text))
+    # Each character is looked up once, however often it comes: a long text's first sound waits for this.
+    changed = {ord(c): _FOLDED.get(ord(c)) for c in set(text) if _is_changed(c)}
+    if changed:
+        text = text.translate(changed)
+    if not _JOINERS.isdisjoint(text):
+        text = _STRAY_JOINER.sub("", text)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _is_changed(c: str) -> bool:
+    return ord(c) in _FOLDED or (unicodedata.category(c) in _DROPPED and c not in _KEPT)

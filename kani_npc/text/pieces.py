@@ -46,11 +46,39 @@ def split(text: str, language: str, max_characters: int) -> list[str]:
     `language` is a language tag of a model ("en_us", "de"); one that is not known is read as English. A text that fits
     is one piece. Of another one, the first piece ends with its first sentence, so that speech can start.
     """
-    return list(cut(text, language, max_characters))
+    return list(Pieces(text, language, max_characters))
 
 
-def cut(text: str, language: str, max_characters: int) -> Iterator[str]:
-    """The same, one after the other: the first piece is there before the rest is looked at."""
+class Pieces:
+    """The same, each piece cut when it is asked for: the first one is there before the rest is looked at."""
+
+    def __init__(self, text: str, language: str, max_characters: int) -> None:
+        self.characters = len(text)  # in no piece yet, without the blanks between
+        self._pieces = _cut(text, language, max_characters)
+        # Sentences are as good as pieces, but for short ones and for long ones.
+        sentences = sum(map(text.count, _SENTENCE_MARKS))
+        fewest, most = -(-len(text) // max_characters), len(text) // SHORT
+        self._characters_each = len(text) / max(1, fewest, min(sentences, most))
+
+    @property
+    def about(self) -> int:
+        """About how many are left. No cut rests on it."""
+        return -(-self.characters // max(1, round(self._characters_each)))
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            piece = next(self._pieces)
+        except StopIteration:
+            self.characters = 0  # but for signs that nobody says
+            raise
+        self.characters = max(0, self.characters - len(piece) - 1)
+        return piece
+
+
+def _cut(text: str, language: str, max_characters: int) -> Iterator[str]:
     if len(text) <= max_characters:
         yield text
         return

@@ -28,6 +28,7 @@ from kani_npc.speech import (
     SpeakerEmbedding,
     Utterance,
 )
+from kani_npc.text.pieces import Pieces, split
 from tests.support.random_model import SPEAKER_SPACE, echo_model, line, random_model
 
 GREEDY = Sampling(greedy=True, repetition_penalty=1.3, min_frames=2, max_frames=14)
@@ -514,6 +515,70 @@ def test_text_that_comes_later_is_said_as_if_it_had_been_there():
         listener.step()
     wanted = expected.to_end().samples("long").tolist()
     assert listener.to_end().samples("long").tolist() == wanted
+
+
+LONG = " ".join(PIECES * 160)
+
+
+def test_of_ten_thousand_characters_no_more_is_cut_than_is_said_next():
+    rest, heard = Pieces(LONG, "en", 40), []
+    assert len(LONG) > 10_000
+    listener = Listener(engine())
+    utterance = line("long", LONG, sampling=GREEDY.but(max_frames=4))
+    listener.engine.submit(utterance, [next(rest)], is_open=False, submitted_s=0.0, rest=rest)
+    while not heard:
+        heard = [event for event in listener.step() if isinstance(event.what, Audio)]
+    left = rest.characters
+    assert len(LONG) - left < 3 * 40, "at the first sound"
+    texts = split(LONG, "en", 40)
+    assert left == len(" ".join(texts[2:])), "one piece is said, and one known"
+    state = listener.engine.scheduler._slots[0]
+    assert state is not None and state.line.characters == len(texts[1]) + left
+    while state.index < 9 or not state.speaks:
+        listener.step()
+    assert rest.characters == len(" ".join(texts[11:]))
+
+
+def test_a_text_that_is_cut_as_it_is_said_says_what_its_pieces_say():
+    text = " ".join(PIECES)
+    whole, lazy = Listener(engine()), Listener(engine())
+    whole.submit(line("long", sampling=LOUD), *split(text, "en", 30))
+    rest = Pieces(text, "en", 30)
+    lazy.engine.submit(
+        line("long", sampling=LOUD), [next(rest)], is_open=False, submitted_s=0.0, rest=rest
+    )
+    expected = whole.to_end().samples("long").tolist()
+    assert lazy.to_end().samples("long").tolist() == expected
+
+
+def test_what_is_appended_follows_on_all_of_a_text_that_is_not_cut_yet():
+    whole, later = Listener(engine()), Listener(engine())
+    whole.submit(line("long", sampling=LOUD), *split(" ".join(PIECES), "en", 30), "Halt!")
+    rest = Pieces(" ".join(PIECES), "en", 30)
+    later.engine.submit(
+        line("long", sampling=LOUD), [next(rest)], is_open=True, submitted_s=0.0, rest=rest
+    )
+    later.step()
+    later.engine.append("long", ["Halt!"], is_last=True)
+    expected = whole.to_end().samples("long").tolist()
+    assert later.to_end().samples("long").tolist() == expected
+
+
+def test_a_text_that_cannot_be_cut_fails_alone(monkeypatch: pytest.MonkeyPatch):
+    rest = Pieces(LONG, "en", 40)
+    first = next(rest)
+    listener = Listener(engine())
+    monkeypatch.setattr(Pieces, "__next__", breaks([0], Pieces.__next__))
+    listener.engine.submit(
+        line("long", LONG, sampling=GREEDY), [first], is_open=False, submitted_s=0.0, rest=rest
+    )
+    listener.submit(lines(GREEDY)[0])
+    listener.to_end()
+    assert failure(listener, "long") is EngineFailed
+    assert (
+        listener.samples("u0").tolist()
+        == solo(lines(GREEDY)[0], echo_model()).samples("u0").tolist()
+    )
 
 
 def test_a_piece_that_cannot_be_said_ends_its_line_there():

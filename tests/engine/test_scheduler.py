@@ -112,7 +112,7 @@ class Machine:
         self.readings = 0
         for reading in schedule.readings(self.now_s):
             self.readings += 1
-            slot, id = reading.slot, reading.utterance.id
+            slot, id = reading.slot, reading.line.utterance.id
             if reading.is_guest_new:
                 assert self.guest.get(slot) in (None, id) or self._is_gone(slot), "a taken slot"
                 self.guest[slot], self.pending[slot] = id, 0

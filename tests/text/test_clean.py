@@ -74,6 +74,11 @@ def test_the_parts_of_a_text_between_blanks_are_cleaned_as_the_whole_is(parts, b
     assert plain(blank.join(parts)) == apart
 
 
+def test_a_long_text_is_cleaned_character_for_character_as_a_short_one():
+    raw = "“Año nuevo” — ¡ya! … `5 °C` 🔥^ "
+    assert clean(raw * 300) == " ".join([clean(raw)] * 300)
+
+
 def test_a_refusal_never_repeats_the_text():
     with pytest.raises(InvalidUtterance) as refused:
         clean("☃☃☃")

@@ -4,11 +4,12 @@ import re
 import time
 
 import pytest
+import sentencex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kani_npc.text import clean
-from kani_npc.text.pieces import CLAUSE_START, PieceSplitter, split
+from kani_npc.text.pieces import CLAUSE_START, Pieces, PieceSplitter, split
 
 # Each entry is a sentence: nothing in it ends one, and its own end does.
 SENTENCES = {
@@ -111,6 +112,43 @@ def test_a_sentence_that_is_too_long_is_cut_at_a_clause_mark_else_between_words(
         "for the bridge fell into the river last winter",
         "night",
     ]
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_a_piece_is_cut_when_it_is_asked_for_and_no_sooner(language, monkeypatch):
+    text = " ".join(clean(sentence) for sentence in SENTENCES[language] * 20)
+    looked_at, segment = 0, sentencex.segment  # pyright: ignore[reportAttributeAccessIssue]  ships no types
+
+    def counting(language: str, words: str) -> list[str]:
+        nonlocal looked_at
+        looked_at = max(looked_at, text.index(words) + len(words))
+        return segment(language, words)
+
+    monkeypatch.setattr(sentencex, "segment", counting)
+    pieces = Pieces(text, language, 220)
+    assert looked_at == 0
+    first, second = next(pieces), next(pieces)
+    assert len(first) + len(second) <= looked_at < 400 < len(text) / 20
+    assert [first, second, *pieces] == split(text, language, 220)
+
+
+@pytest.mark.parametrize("most", [60, 220])
+def test_what_is_left_to_be_cut_is_known_about(most):
+    """To a factor of two in ordinary prose; in a text of abbreviations they count as sentences."""
+    text = " ".join(
+        "The miller went home late, and nobody saw him again. Who goes there? Halt! The road to the old mill by the "
+        f"river is closed, for the bridge fell into it {number} winters ago."
+        for number in range(40)
+    )
+    pieces, cut = Pieces(text, "en", most), split(text, "en", most)
+    assert pieces.characters == len(text)
+    for number, piece in enumerate(cut):
+        left = len(cut) - number
+        assert left / 2 <= pieces.about <= 2 * left + 1
+        assert abs(pieces.characters - len(" ".join(cut[number:]))) <= 1
+        assert next(pieces) == piece
+    assert next(pieces, None) is None
+    assert pieces.about == pieces.characters == 0
 
 
 def test_words_that_belong_together_are_not_parted_by_such_a_cut():
