@@ -48,7 +48,7 @@ from kani_npc.text.tokenizer import load_tokenizer
 EVALUATED_AT_ONCE = 8
 MEASURED_ROWS = 64  # of the dashboard's figures
 READING_TIMEOUT = timedelta(hours=6)
-TRACKED = "tensorboard"  # the folder of the curves, and the project's name for others
+PROJECT = "kani-npc"  # what trackers call all runs together; tensorboard has a folder of that name
 
 
 class TrainingFailed(ValueError):
@@ -139,7 +139,8 @@ class Trainer:
         if found is not None:
             self._resume(found)
         self._forget_what_was_undone()
-        self.accelerator.init_trackers(TRACKED)
+        wandb = {"name": self.recipe.name, "dir": str(self.folder)}
+        self.accelerator.init_trackers(PROJECT, init_kwargs={"wandb": wandb})
         if not self.is_main:
             return
         trained = sum(w.numel() for w in self._weights)
@@ -610,6 +611,7 @@ def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
         DistributedType,
         FullyShardedDataParallelPlugin,
         InitProcessGroupKwargs,
+        ProjectConfiguration,
     )
 
     machine = recipe.machine
@@ -619,7 +621,7 @@ def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
         mixed_precision="bf16" if machine.precision == "bf16" else "no",
         cpu=machine.cpu or not torch.cuda.is_available(),
         log_with=list(recipe.watch.report_to) or None,
-        project_dir=folder,
+        project_config=ProjectConfiguration(str(folder), str(folder / "tensorboard")),
         # The first process reads all rows, and the others wait for it.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=READING_TIMEOUT)],
     )

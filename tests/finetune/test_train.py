@@ -108,7 +108,7 @@ def test_an_adapter_is_learned_and_is_peft_s_own_folder(setting, tmp_path):
     rows = figures(folder)
     assert [row["step"] for row in rows] == [0, 2, 4, 6]
     assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
-    assert list((folder / "tensorboard").glob("events*"))
+    assert list((folder / "tensorboard").rglob("events*"))
     assert {path.stem for path in (folder / "plots").glob("*.png")} >= {"loss", "confusion"}
     page = (folder / "report.html").read_text()
     assert "min_diagonal" in page and page.count("data:image/png;base64,") >= 5
@@ -126,6 +126,16 @@ def test_an_adapter_is_learned_and_is_peft_s_own_folder(setting, tmp_path):
     merged = adapted.merge_and_unload()
     torch.testing.assert_close(merged.logits(ids), changed_logits, atol=1e-5, rtol=1e-5)
     assert torch.equal(merged.embed_tokens.weight, before["embed_tokens.weight"])
+
+
+def test_figures_go_to_wandb_under_the_run_s_name(setting, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    recipe = changed(setting, watch={"report_to": ["wandb", "tensorboard"]})
+    folder = train.run(recipe, tmp_path)
+    (kept,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
+    data = kept.read_bytes()
+    assert all(word in data for word in (b"kani-npc", b"mara", b"gradient_norm"))
 
 
 def test_all_weights_are_learned_into_a_model_folder_that_serving_loads(setting, tmp_path):
