@@ -7,6 +7,7 @@ benchmarks/results/<date>-codec-step.json.
 
 import argparse
 import datetime
+import math
 import os
 import statistics
 import sys
@@ -26,7 +27,9 @@ from torch import Tensor
 from benchmarks import machine, report
 from benchmarks.worker import ROOT
 from kani_npc.codec.nanocodec import NanoCodec
+from kani_npc.codec.network import NanoCodecConfig
 from kani_npc.codec.streaming import StreamingDecoder
+from kani_npc.tokens import TokenLayout
 
 STREAMS_AND_FRAMES = ((1, 1), (1, 2), (1, 4), (1, 8), (4, 1), (4, 4))
 SNR_FRAMES = 40
@@ -48,6 +51,21 @@ def random_codec(seed: int = 0) -> NanoCodec:
                 gain = 0.12 if name.startswith("post_conv") else gain
                 parameter.copy_(gain * noise / noise.flatten(1).norm(dim=1)[:, None, None])
     return codec.serve()
+
+
+def codec_of(layout: TokenLayout) -> NanoCodec:
+    """The full-size codec, or for dims of a quick look a small one of as many codes."""
+    if layout.codebook_size == math.prod(NanoCodecConfig().levels_per_group):
+        return random_codec()
+    config = NanoCodecConfig(
+        encoder_channels=2,
+        down_sample_rates=(2, 3),
+        decoder_channels=28,
+        up_sample_rates=(3, 2),
+        num_groups=layout.num_codebooks,
+        levels_per_group=(layout.codebook_size,),
+    )
+    return NanoCodec(config).serve()
 
 
 def random_codes(codec: NanoCodec, streams: int, frames: int) -> Tensor:

@@ -6,10 +6,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.codec_step import random_codec
+from benchmarks.codec_step import codec_of
 from benchmarks.worker import PROMPT_TOKENS, Decode, serve
-from kani_npc.codec.nanocodec import NanoCodec
-from kani_npc.codec.network import NanoCodecConfig
 from kani_npc.engine.engine import CPU_DECODE_GROUPS, Engine, EngineSettings
 from kani_npc.engine.model import SpeechModel
 from kani_npc.engine.scheduler import Line, Piece
@@ -76,7 +74,7 @@ def _spoken(
     lm: Lfm2, prompt: Prompt, speaker_D: torch.Tensor, sampling: Sampling, streams: int
 ) -> Decode:
     """Lines as the engine speaks them, codec included, all begun at once."""
-    codec = random_codec() if lm.layout.codebook_size == 4032 else _small_codec(lm)
+    codec = codec_of(lm.layout)
     info = ModelInfo(
         name="random",
         licence="",
@@ -110,19 +108,6 @@ def _spoken(
         return streams * sampling.max_frames * lm.layout.num_codebooks
 
     return decode
-
-
-def _small_codec(lm: Lfm2) -> NanoCodec:
-    """One that fits the dims of a quick look."""
-    config = NanoCodecConfig(
-        encoder_channels=2,
-        down_sample_rates=(2, 3),
-        decoder_channels=28,
-        up_sample_rates=(3, 2),
-        num_groups=lm.layout.num_codebooks,
-        levels_per_group=(lm.layout.codebook_size,),
-    )
-    return NanoCodec(config).serve()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import full_size
 from benchmarks.codec_step import random_codec
 from benchmarks.decode_ours import NoTokenizer
 from benchmarks.machine import settle
@@ -58,7 +59,7 @@ def run(*, quick: bool, rounds: int, settle_s: float) -> dict[str, Any]:
     """`tiny` and a full-size model, each with its weights as `auto` keeps them here: one table each."""
     models: dict[str, Callable[[], SpeechModel]] = {"tiny": _tiny}
     if not quick:
-        models["full size, random weights"] = _full_size
+        models[full_size.NAME] = _full_size
     threads = torch.get_num_threads()
     tables: list[dict[str, Any]] = []
     for name, make in models.items():

@@ -1,5 +1,6 @@
 """The benchmarks measure what they say they measure, on models that say nothing about speed."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import frames, load, machine, readme, report, speech
+from benchmarks import frames, full_size, load, machine, readme, report, speech
 from benchmarks.listener import BUFFER_S, Listened
 from benchmarks.worker import SMALL, Worker
+from kani_npc.client import Client
+from kani_npc.v1 import speech_service_pb2 as pb
+from tools.local_server import local_server
 
 
 def test_speech_is_measured_at_each_number_of_streams_and_written(
@@ -127,3 +131,20 @@ def test_figures_are_of_the_newest_results_of_each_kind_of_machine(tmp_path: Pat
     assert "of 102" in with_avx512 and "of 101" not in text and "of 103" in without
     result(4, 104, ["avx2", "avx512f"], cuda="a GPU")
     assert readme.figures(tmp_path).startswith(f"### {readme.KINDS['gpu']}")
+
+
+def test_a_random_model_folder_is_served_and_its_lines_are_as_long_as_asked(tmp_path: Path):
+    full_size.write(tmp_path / "model", dims=SMALL, frames=5)
+    with local_server("--model", str(tmp_path / "model"), log=tmp_path / "log") as server:
+
+        async def speak() -> tuple[str, int]:
+            async with Client(server.address) as client:
+                speech = client.synthesize("Halt! Who goes there?", pace=pb.PACE_UNPACED)
+                async for _ in speech:
+                    pass
+                assert speech.header and speech.end
+                return speech.header.model, speech.end.total_samples
+
+        name, samples = asyncio.run(speak())
+    assert name == full_size.NAME
+    assert samples == 5 * 6
