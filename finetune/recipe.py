@@ -85,7 +85,7 @@ class Optimiser:
 class Machine:
     """How it is computed; changes nothing but speed, memory and rounding."""
 
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Literal["float32", "bf16"] = "float32"  # bf16: where the device multiplies it
     sharding: Literal["none", "fsdp"] = "none"  # of several processes: DDP, or FSDP2
     gradient_checkpointing: bool = False
     attention: Literal["auto", "sdpa", "flash_attention_2"] = "auto"

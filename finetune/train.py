@@ -38,6 +38,7 @@ from tqdm import tqdm
 
 from finetune import batches, beginning, checkpoints, report
 from finetune.batches import Batch, Examples, Row
+from finetune.device import multiplies_bfloat16
 from finetune.learner import Learner, flash_kernel
 from finetune.metrics import Metrics, measure
 from finetune.recipe import Optimiser, Recipe
@@ -399,11 +400,12 @@ class Trainer:
         return f"best at step {progress.best_step} with {progress.best_loss:.4f} nats a label of the rows held out"
 
     def _facts(self, rows: Sequence[dict[str, float]], found: Metrics) -> dict[str, str]:
-        progress, machine = self.progress, self.recipe.machine
+        progress = self.progress
         before = [x["validation_loss"] for x in rows if x["step"] == 0 and "validation_loss" in x]
         expected = self.recipe.expected
         device = self.accelerator.device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+        precision = "bf16" if self.accelerator.mixed_precision == "bf16" else "float32"
         facts = {
             "model": self.recipe.model,
             "result": f"{self.result_folder.name}/: {self._best()}",
@@ -416,7 +418,7 @@ class Trainer:
             + (f" (expected: {expected.time})" if expected.time else ""),
             "expected memory": expected.memory,
             "expected result": expected.result,
-            "computed": f"{self.accelerator.num_processes} process(es), {name}, {machine.precision}",
+            "computed": f"{self.accelerator.num_processes} process(es), {name}, {precision}",
             "figures of": f"the last step's weights, {min(MEASURED_ROWS, len(self.held_out) or len(self.examples))} "
             + ("rows held out" if len(self.held_out) else "training rows"),
         }
@@ -617,9 +619,13 @@ def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
     machine = recipe.machine
     # It keeps one state a process: another run's precision would be an error.
     AcceleratorState._reset_state(reset_partial_state=True)
+    on_cpu = machine.cpu or not torch.cuda.is_available()
+    rounds = machine.precision == "bf16" and multiplies_bfloat16(
+        torch.device("cpu" if on_cpu else "cuda")
+    )
     accelerator = Accelerator(
-        mixed_precision="bf16" if machine.precision == "bf16" else "no",
-        cpu=machine.cpu or not torch.cuda.is_available(),
+        mixed_precision="bf16" if rounds else "no",
+        cpu=on_cpu,
         log_with=list(recipe.watch.report_to) or None,
         project_config=ProjectConfiguration(str(folder), str(folder / "tensorboard")),
         # The first process reads all rows, and the others wait for it.
@@ -634,7 +640,7 @@ def _accelerator(recipe: Recipe, folder: Path, lm: Lfm2) -> Any:
             ignored_modules=[lm.alpha_weights] if len(lm.alpha_weights) else None,
             cpu_ram_efficient_loading=False,
         )
-        if machine.precision == "bf16":
+        if rounds:
             plugin.set_mixed_precision("bf16")
         # accelerate takes the plugin where there is an accelerator only. Told afterwards, it shards elsewhere too.
         for state in (PartialState(), accelerator.state):

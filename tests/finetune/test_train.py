@@ -138,7 +138,11 @@ def test_figures_go_to_wandb_under_the_run_s_name(setting, tmp_path, monkeypatch
     assert all(word in data for word in (b"kani-npc", b"mara", b"gradient_norm"))
 
 
-def test_all_weights_are_learned_into_a_model_folder_that_serving_loads(setting, tmp_path):
+@pytest.mark.parametrize("multiplies", [True, False])
+def test_all_weights_are_learned_into_a_model_folder_that_serving_loads(
+    setting, tmp_path, monkeypatch, multiplies
+):
+    monkeypatch.setattr(train, "multiplies_bfloat16", lambda _: multiplies)
     # Factors on the rope have a rate of their own; gradients are computed again, in bfloat16.
     recipe = changed(
         setting, machine={"precision": "bf16", "gradient_checkpointing": True}, loss={}
@@ -146,6 +150,7 @@ def test_all_weights_are_learned_into_a_model_folder_that_serving_loads(setting,
     folder = train.run(recipe, tmp_path)
     found = losses(folder)
     assert found[-1] < found[0]
+    assert ("CPU, bf16" in (folder / "report.html").read_text()) == multiplies
     given, learned = load_lm(setting["model"]), load_lm(folder / "model")
     assert not torch.equal(given.alphas(), learned.alphas())
     assert given.config == learned.config
@@ -322,6 +327,7 @@ import json, os, sys
 from pathlib import Path
 from finetune import train
 from finetune.recipe import parse
+train.multiplies_bfloat16 = lambda _: True  # slowly, where it must
 for root, values in json.loads(sys.argv[1]):
     train.run(parse(values), Path(os.environ["RUNS"]) / root)
 train.leave()
