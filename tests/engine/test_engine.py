@@ -306,6 +306,29 @@ def test_an_utterance_aborted_before_its_first_step_is_never_read():
     assert listener.ends.keys() == {"b"}
 
 
+def test_a_line_cancelled_in_the_middle_of_its_prompt_leaves_nothing_of_it_in_the_slot(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("kani_npc.engine.runner.CPU_PORTION", 5)
+    listener = Listener(engine(num_slots=1))
+    runner = listener.engine.runner
+    read, reads = runner.read, []
+    monkeypatch.setattr(runner, "read", lambda slot: reads.append(slot) or read(slot))
+    monkeypatch.setattr("kani_npc.engine.scheduler.READINGS", 1)
+    left, stays = lines(LOUD)[5], lines(LOUD)[3]
+    listener.submit(left)
+    listener.submit(stays)
+    listener.step()
+    listener.step()
+    assert len(reads) == 2 and runner._reading[0] is not None, "in the middle"
+    listener.engine.cancel(left.id)
+    assert listener.engine.scheduler.active == 0
+    listener.to_end()
+    expected = solo(stays, echo_model()).samples(stays.id)
+    assert listener.samples(stays.id).tolist() == expected.tolist()
+    assert listener.ends.keys() == {stays.id}
+
+
 def test_a_slots_new_guest_does_not_hear_the_last_one():
     listener = Listener(engine(num_slots=1))
     for utterance in lines(LOUD):

@@ -99,13 +99,14 @@ class Machine:
         self.unread: dict[int, int] = {}  # portions of its prompt
         self.pending: dict[int, int] = {}  # frames of codes that wait for sound
         self.readings = 0  # of the last step
+        self.left_meanwhile: set[str] = set()
 
     def submit(self, line: Line) -> None:
         line.submitted_s = self.now_s
         self.schedule.submit(line)
 
-    def step(self, fail: int | None = None) -> list[Event]:
-        """`fail` picks a slot of the plan, which breaks."""
+    def step(self, fail: int | None = None, leaves: str | None = None) -> list[Event]:
+        """`fail` picks a slot of the plan, which breaks; `leaves` is who is cancelled while the frame is computed."""
         schedule = self.schedule
         events = schedule.admit(self.now_s)
         self._forget(events)
@@ -134,6 +135,8 @@ class Machine:
             frames = replace(frames, failed={broken: EngineFailed("no")})
         if plan.slots:
             self.now_s += self.step_s
+        if leaves is not None and self.cancel(leaves):
+            self.left_meanwhile.add(leaves)
         new = schedule.commit(plan, frames, self.now_s)
         self._forget(new)
         self.events += events + new
@@ -404,6 +407,16 @@ def test_a_cancelled_speaker_frees_its_slot_before_the_next_frame():
     assert {e.utterance_id for e in machine.step()} == {"b"}
 
 
+def test_what_a_step_brought_for_who_left_meanwhile_is_nobodys():
+    machine = Machine(scheduler(num_slots=2))
+    machine.submit(a_line("a", 50))
+    machine.submit(a_line("b", 50))
+    machine.step()
+    assert {e.utterance_id for e in machine.step(leaves="a")} == {"b"}
+    assert machine.schedule.active == 1
+    assert sum(chunks(machine.to_end(), "b")) == 50
+
+
 def test_a_line_cancelled_while_its_prompt_is_read_frees_its_slot_before_the_next_frame():
     machine = Machine(scheduler(num_slots=2), portions=5, portion_s=0.5)
     machine.submit(a_line("speaker", 50))
@@ -624,6 +637,31 @@ def test_longer_lines_and_slower_machines_make_for_later_retries():
     assert retry_after_s(400, 0.01, **file) < retry_after_s(400, 0.01)
 
 
+@pytest.mark.parametrize("pace", list(Pace))
+@pytest.mark.parametrize(("num_slots", "max_rows"), [(1, 1), (4, 4), (6, 2)])
+def test_who_asks_again_when_told_finds_room(pace: Pace, num_slots: int, max_rows: int):
+    """Told by speeds that were measured: of a frame, and of frames for a text."""
+    schedule = scheduler(num_slots, 0, max_rows=max_rows, max_lead_s=2.0)
+    machine = Machine(schedule, step_s=0.05)
+    for round in range(60):  # it learns that a character takes a frame
+        machine.submit(a_line(f"warm {round}", 5, pace=Pace.UNPACED))
+        if schedule.active + schedule.waiting == num_slots:
+            machine.to_end()
+    machine.to_end()
+    for i in range(num_slots):
+        machine.submit(a_line(str(i), 100 + 40 * i, pace=pace))
+    for _ in range(20):
+        machine.step()
+    with pytest.raises(Overloaded) as refused:
+        machine.submit(a_line("late", 5))
+    asked_s = machine.now_s
+    while schedule.active == num_slots:
+        machine.now_s += machine.schedule.wait_s(machine.now_s) or 0.0
+        machine.step()
+    assert 0.5 * refused.value.retry_after_s <= machine.now_s - asked_s
+    assert machine.now_s - asked_s <= 1.25 * refused.value.retry_after_s
+
+
 def test_in_the_queue_nobody_is_overtaken_by_who_comes_too_much_later():
     """Three priorities are three times the patience: nobody who comes after that goes first."""
     machine = Machine(scheduler(num_slots=1, max_rows=1), step_s=0.05)
@@ -642,6 +680,52 @@ def test_in_the_queue_nobody_is_overtaken_by_who_comes_too_much_later():
     assert machine.now_s > patience_s, "before that, priority counts"
     later = [int(id.split()[1]) for id in order_of_starts(machine.events) if id.startswith("crit")]
     assert max(later) * 0.55 <= patience_s + 2 * 0.55
+
+
+@given(
+    coming=st.lists(
+        st.tuples(
+            st.floats(0.0, 6.0),  # seconds after the one before
+            st.sampled_from([one for one in Priority if one is not Priority.IDLE]),
+            st.sampled_from(list(Pace)),
+            st.integers(1, 80),
+        ),
+        min_size=2,
+        max_size=25,
+    ),
+    num_slots=st.integers(1, RESERVE - 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_bound_on_being_overtaken_holds_for_any_arrivals(
+    coming: list[tuple[float, Priority, Pace, int]], num_slots: int
+):
+    """As docs/serving.md states it: nobody who comes more than 5 s later for each rank between them goes first."""
+    machine = Machine(scheduler(num_slots), step_s=0.2)
+    lines: list[Line] = []
+    due_s = 0.0
+    seated: list[Line] = []
+
+    def step() -> None:
+        machine.step()
+        for _, state in machine.schedule._guests():
+            if state.line not in seated:
+                seated.append(state.line)
+
+    for after_s, priority, pace, length in coming:
+        due_s += after_s
+        while machine.schedule.busy and machine.now_s < due_s:
+            step()
+        machine.now_s = max(machine.now_s, due_s)
+        lines.append(a_line(f"{len(lines)}", length, priority=priority, pace=pace))
+        machine.submit(lines[-1])
+    while machine.schedule.busy:
+        step()
+    assert len(seated) == len(lines)
+    for number, line in enumerate(lines):
+        for later in lines[number + 1 :]:
+            ranks = max(0, later.rank - line.rank)
+            if later.submitted_s - line.submitted_s > QUEUE_PATIENCE_S * ranks:
+                assert seated.index(line) < seated.index(later)
 
 
 def test_lines_made_for_nobody_wait_for_ever_if_they_must():
@@ -761,7 +845,18 @@ def a_rank() -> st.SearchStrategy[dict[str, Any]]:
 
 def traffic() -> st.SearchStrategy[list[tuple[str, int, list[int], dict[str, Any]]]]:
     """What happens before each step: (what, which or how often, lengths of pieces, rank)."""
-    kinds = ["submit", "submit", "open", "append", "close", "cancel", "fail", "step", "step"]
+    kinds = [
+        "submit",
+        "submit",
+        "open",
+        "append",
+        "close",
+        "cancel",
+        "leave",
+        "fail",
+        "step",
+        "step",
+    ]
     lengths = st.lists(st.integers(0, 12), max_size=3)
     return st.lists(
         st.tuples(st.sampled_from(kinds), st.integers(0, 20), lengths, a_rank()), max_size=50
@@ -800,13 +895,14 @@ def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
     lines: dict[str, Line] = {}
     cancelled: set[str] = set()
 
-    def step(fail: int | None = None) -> None:
+    def step(fail: int | None = None, leaves: str | None = None) -> None:
         before = {slot: state.line for slot, state in schedule._guests()}
-        machine.step(fail)
+        machine.step(fail, leaves)
         plan = machine.plans[-1]
         for slot, line in before.items():
             now = schedule._slots[slot]
-            assert now is None or now.line is line or line.utterance.id in ended(), "two guests"
+            is_gone = line.utterance.id in (*ended(), *machine.left_meanwhile)
+            assert now is None or now.line is line or is_gone, "two guests"
         # Nobody rose yet in such short tests unless a step is slow: priority alone decides.
         if step_s < 0.01:
             spoke = [line_in(slot) for slot in plan.speak]
@@ -847,6 +943,8 @@ def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
         elif what == "cancel" and id is not None:
             if machine.cancel(id):
                 cancelled.add(id)
+        elif what == "leave":
+            step(leaves=id)
         else:
             for _ in range(which):
                 step(which if what == "fail" else None)
@@ -856,6 +954,7 @@ def test_whatever_comes_every_utterance_ends_once_and_no_slot_is_lost(
     machine.to_end()
 
     assert schedule.active == schedule.waiting == 0
+    cancelled |= machine.left_meanwhile
     ends = ended()
     assert sorted(ends) == sorted(set(said) - cancelled), "each exactly once"
     for id in set(said) - cancelled:

@@ -16,6 +16,7 @@ from kani_npc.v1 import npc_service_pb2 as npc_pb
 from kani_npc.v1 import speech_service_pb2 as pb
 from kani_npc.v1 import voice_service_pb2 as voice_pb
 from kani_npc.voices.builtin import BuiltinVoices
+from tests.cache.test_checked import TakesThatFail
 from tests.support.random_model import SPEAKER_DIM, SPEAKER_SPACE, random_model, random_voice
 from tests.support.serving import SPACE, granted, make_npc, make_voice, said, serving, values
 from tests.support.sine import SineSynthesizer, frequency_hz
@@ -310,6 +311,27 @@ async def test_lines_that_fail_say_why_and_the_others_go_on(start):
             "",
         ]
         assert all(answer.message for answer in answers[1:7])
+
+
+@pytest.mark.parametrize(
+    ("cut_after", "takes", "outcome"),
+    [
+        ({0: 3}, 2, pb.PREWARM_OUTCOME_MADE),
+        ({0: 3, 1: 0}, 3, pb.PREWARM_OUTCOME_MADE),
+        ({0: 3, 1: 2, 2: 4}, 3, pb.PREWARM_OUTCOME_FAILED),
+    ],
+)
+async def test_a_prewarmed_line_has_two_more_takes_and_a_bad_one_is_not_kept(
+    start, cut_after, takes, outcome
+):
+    sine = TakesThatFail(cut_after)
+    async with start(sine) as client:
+        [answer] = await prewarmed(client, line("Halt!"))
+        assert answer.outcome == outcome and len(sine.utterances) == takes
+        kept, end = await sound_of(client, "Halt!")
+        assert end.cache_hit == (outcome == pb.PREWARM_OUTCOME_MADE)
+        if end.cache_hit:
+            assert set(np.frombuffer(kept, "<i2").tolist()) == {takes - 1}, "the take that was good"
 
 
 async def test_prewarming_never_takes_more_than_half_of_the_slots_and_waits_for_room(start):
