@@ -105,7 +105,7 @@ class HostBuffers:
         """Begin the one copy to the host: [B, 2 + K + N], of this frame after `wait`."""
         out = self._out_BX[: len(out_BX)].copy_(out_BX, non_blocking=True)
         if self._arrived is not None:
-            self._arrived.record()
+            self._arrived.record(torch.cuda.current_stream(out_BX.device))
         return out.numpy()
 
     def wait(self) -> None:
