@@ -18,15 +18,16 @@ import multiprocessing
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from tqdm import tqdm
 
+from finetune import checkpoints
 from finetune.recogniser import open_recogniser, spoken_words, word_errors
 from finetune.speaking import codec_encoder_of, open_codec, speaker_encoder_of
 from finetune.takes import MAX_S, REASONS, Rejected, read
@@ -333,18 +334,14 @@ def _check_words(text: str, tag: str, heard: str) -> None:
             raise Rejected("text_mismatch", f"{errors} of {len(words)} words are heard otherwise")
 
 
-def _write(path: Path, write: Any) -> None:
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """All of it or nothing, on the disk before it has its name."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
+
+    def write_to(draft: Path) -> None:
+        with draft.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
+
+    checkpoints.write(path, write_to)
 
 
 # And back in the one that was started.
