@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 BUF := @bufbuild/buf@1.75.0
 
+# Tests run in so many processes, each file in one of them: most wait for servers that they started. 0 is this one.
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
+
 # Two cores are the usual machine here: OpenMP threads that spin while they wait would slow each other down.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -49,12 +53,12 @@ finetune-demo: $(VENV)/train.stamp
 	$(BIN)/python -m finetune.demo --out out/finetune
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
 # Part of `make test` too. Needs mono-mcs, nunit-console, g++, libcurl's and grpc++'s headers, cmake, godot3-server and Chromium, or
 # skips what needs them.
 clients-test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest tests/clients tests/web tests/test_client.py tests/test_lips.py
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/clients tests/web tests/test_client.py tests/test_lips.py
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

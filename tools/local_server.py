@@ -3,13 +3,14 @@
 Ends what it started. Knows the `serve` command and the health service, nothing of speech.
 """
 
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,10 +38,15 @@ class LocalServer:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on now.
+
+    Below those that systems hand out by themselves (32768 on Linux, 49152 elsewhere), so that it stays free while a
+    server is away: a client that asks for it again and again would once be given it as its own end, and talk to itself.
+    """
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port := random.randrange(20_000, 32_000)))
+            return port
 
 
 @contextmanager

@@ -65,15 +65,15 @@ async def test_bad_audio_comes_back_as_it_was_found(folder: Path):
 
 async def test_event_loop_goes_on_while_a_worker_listens(folder: Path):
     job = asyncio.create_task(Embedder(folder).enroll([wav(speechlike(30.0))]))
-    longest_s, last = 0.0, time.monotonic()
+    longest_s, began = 0.0, time.monotonic()
+    last = began
     while not job.done():
         await asyncio.sleep(0.005)
         now = time.monotonic()
         longest_s, last = max(longest_s, now - last), now
     await job
-    assert (
-        longest_s < 0.5
-    )  # listening takes seconds; on a busy machine a turn of the loop may take a while
+    # Listening is most of it; on a busy machine a turn of the loop may take a while.
+    assert longest_s < (last - began) / 4
 
 
 async def test_worker_is_of_low_priority_and_limited(folder: Path):

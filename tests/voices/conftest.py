@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from kani_npc.voices.open import open_store
 from kani_npc.voices.store import Records
+from tools.local_server import free_port
 
 HERE = Path(__file__).parent
 
@@ -23,9 +24,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen | None = None
 
     @property

@@ -131,7 +131,15 @@ template <typename T, typename... Arguments>
 TUniquePtr<T> MakeUnique(Arguments&&... arguments) { return std::make_unique<T>(std::forward<Arguments>(arguments)...); }
 
 template <typename T>
-using TObjectPtr = T*;
+class TObjectPtr {  // nobody, to begin with, as Unreal's
+ public:
+  TObjectPtr(T* object = nullptr) : object_(object) {}
+  operator T*() const { return object_; }
+  T* operator->() const { return object_; }
+
+ private:
+  T* object_;
+};
 
 struct FPlatformTime {
   inline static double Now = 1000.0;  // the test's
