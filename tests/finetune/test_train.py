@@ -161,26 +161,27 @@ def test_all_weights_are_learned_into_a_model_folder_that_serving_loads(
 
 
 @pytest.mark.timeout(400)
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(setting, tmp_path):
+def test_a_run_that_was_killed_while_it_wrote_a_checkpoint_goes_on_to_the_same_bits(
+    setting, tmp_path
+):
     recipe = changed(setting, lora={"rank": 4, "dropout": 0.2})
     whole = train.run(recipe, tmp_path / "whole")
     killed = tmp_path / "killed" / "mara"
     process = subprocess.Popen(
-        [sys.executable, "-c", _ENDLESS_AFTER_TWO_CHECKPOINTS, json.dumps(recipe.to_json())],
+        [sys.executable, "-c", _ENDLESS_THIRD_CHECKPOINT, json.dumps(recipe.to_json())],
         cwd=ROOT,
         env={**os.environ, "RUNS": str(killed.parent)},
     )
-    checkpoint = killed / "checkpoints" / "step-0000004.pt"
+    half_written = killed / "checkpoints" / "step-0000006.pt.part"
     try:
         deadline = time.monotonic() + 300
-        while not checkpoint.exists() and time.monotonic() < deadline:
-            assert process.poll() is None
+        while not (half_written.exists() and half_written.stat().st_size):
+            assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    half_written = checkpoint.with_name("step-0000006.pt.part")
-    half_written.write_bytes(checkpoint.read_bytes()[:1000])
+    assert (killed / "checkpoints" / "step-0000004.pt").exists()
     with (killed / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "los')
     assert not (killed / "adapter").exists()
@@ -192,18 +193,20 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(setting, tmp_path):
         assert ours.read_bytes() == theirs.read_bytes()
 
 
-# Stands still in its fifth step, in the middle of things.
-_ENDLESS_AFTER_TWO_CHECKPOINTS = """
-import json, os, sys, time
+# Stands still in the middle of its third checkpoint.
+_ENDLESS_THIRD_CHECKPOINT = """
+import io, json, os, sys, time
 from pathlib import Path
-from finetune import train
+from finetune import checkpoints, train
 from finetune.recipe import parse
-step = train.Trainer.train
-def slow(self, rows):
-    if self.progress.step == 4:
-        time.sleep(1000)
-    return step(self, rows)
-train.Trainer.train = slow
+whole = checkpoints.torch.save
+def half(state, draft):
+    if state["progress"]["step"] < 6:
+        return whole(state, draft)
+    whole(state, data := io.BytesIO())
+    draft.write_bytes(data.getvalue()[:len(data.getvalue()) // 2])
+    time.sleep(1000)
+checkpoints.torch.save = half
 train.run(parse(json.loads(sys.argv[1])), Path(os.environ["RUNS"]))
 """
 
