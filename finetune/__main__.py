@@ -20,6 +20,13 @@ from kani_npc.errors import KaniError
 
 app = typer.Typer(help="Fine-tuning for kani-npc.", no_args_is_help=True)
 
+# What every command that trains by a recipe takes.
+OwnRows = Annotated[
+    Path | None, typer.Option(help="What `prepare` wrote, instead of the recipe's.")
+]
+OwnName = Annotated[str, typer.Option(help="Of the run, instead of the recipe's.")]
+Runs = Annotated[Path, typer.Option(help="Where the run's folder goes.")]
+
 
 @app.callback()
 def commands() -> None:
@@ -70,11 +77,9 @@ def prepare(
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes")],
-    rows: Annotated[
-        Path | None, typer.Option(help="What `prepare` wrote, instead of the recipe's.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Of the run, instead of the recipe's.")] = "",
-    runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+    rows: OwnRows = None,
+    name: OwnName = "",
+    runs: Runs = Path("runs"),
 ) -> None:
     """Rows and a recipe -> an adapter or a model, and a report on the run."""
     from finetune import recipe as recipes
@@ -87,11 +92,9 @@ def train(
 @app.command()
 def adapt_codec(
     recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes/codec-*.toml")],
-    rows: Annotated[
-        Path | None, typer.Option(help="What `prepare` wrote, instead of the recipe's.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Of the run, instead of the recipe's.")] = "",
-    runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+    rows: OwnRows = None,
+    name: OwnName = "",
+    runs: Runs = Path("runs"),
 ) -> None:
     """Rows and a recipe -> a decoder that knows the voice, as a delta, and what it gained."""
     from finetune.codec import adapt
