@@ -4,6 +4,7 @@ back; what does not fit is refused when it is published, what gets lost later fa
 
 import asyncio
 import json
+import resource
 import shutil
 import sys
 from asyncio.subprocess import PIPE
@@ -286,6 +287,29 @@ async def test_a_part_that_is_lost_later_fails_its_own_lines_and_no_others(model
         # Whoever publishes the same once more, under any name, brings it back.
         await publish(client, "ogre", character(model, made), consent=SYNTHETIC)
         np.testing.assert_array_equal(await heard(client, "troll"), await heard(client, "ogre"))
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_a_service_whose_disk_is_full_says_so_and_keeps_what_it_has(model, made, tmp_path):
+    plain = character(model, made, adapter=None, codec_delta=None)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with speaking(model, tmp_path) as client:
+        await publish(client, "troll", plain, consent=SYNTHETIC)
+        before = await heard(client, "troll")
+        kept = files(tmp_path / "parts")
+        size = (made / "delta.safetensors").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, limits[1]))
+        try:
+            error = await refused(publish(client, "troll", character(model, made, adapter=None)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert error.status == "UNAVAILABLE" and "File too large" in str(error)
+        assert files(tmp_path / "parts") == kept
+        np.testing.assert_array_equal(await heard(client, "troll"), before)
+        assert (await publish(client, "troll", character(model, made))).revision == 2
 
 
 async def test_a_server_of_another_model_refuses_the_voice_s_lines(model, made, tmp_path):
