@@ -24,4 +24,3 @@ def test_products_are_in_bfloat16_only_where_the_cpu_multiplies_them(monkeypatch
     with device.autocast(torch.device("cpu")):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if fast else torch.float32)
-
