@@ -76,7 +76,7 @@ def prepare(
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes")],
+    recipe: Annotated[Path, typer.Argument(help="A .toml or .yaml; see finetune/recipes")],
     rows: OwnRows = None,
     name: OwnName = "",
     runs: Runs = Path("runs"),
@@ -91,7 +91,9 @@ def train(
 
 @app.command()
 def adapt_codec(
-    recipe: Annotated[Path, typer.Argument(help="A .toml; see finetune/recipes/codec-*.toml")],
+    recipe: Annotated[
+        Path, typer.Argument(help="A .toml or .yaml; see finetune/recipes/codec-*.toml")
+    ],
     rows: OwnRows = None,
     name: OwnName = "",
     runs: Runs = Path("runs"),

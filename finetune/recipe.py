@@ -1,16 +1,19 @@
-"""Recipes: what a training run is to do, as a TOML file. Frozen, read once, unknown keys refused.
+"""Recipes: what a training run is to do, as a TOML or YAML file. Frozen, read once, unknown keys refused.
 
 Says what is to be learned from what, not how many machines do it: a step is of so many rows whatever the number of
 processes. Knows no model and no data.
 """
 
 import dataclasses
+import re
 import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+import yaml
 
 from finetune.rows import Source
 from kani_npc.lm.adapters import LORA_TARGETS, MAX_LORA_RANK
@@ -178,22 +181,62 @@ class Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe in a TOML file. Raises `ValueError` that names the file and the key."""
+    """The recipe in a TOML or YAML file. Raises `ValueError` that names the file and the key."""
     return read_as(Recipe, path)
 
 
 def read_as(kind: type[T], path: Path) -> T:
-    """A TOML file as these dataclasses, for recipes of every kind. Raises as `read`."""
+    """A file as these dataclasses, for recipes of every kind: YAML if it is called so, else TOML. Raises as `read`."""
+    parsed = _from_yaml if path.suffix in (".yaml", ".yml") else tomllib.loads
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _made(kind, parsed(path.read_text(encoding="utf-8")), "")
     except FileNotFoundError:
         raise ValueError(f"there is no {path}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
     except (OSError, ValueError) as wrong:
         raise ValueError(f"{path}: {wrong}") from None
+
+
+class _Yaml(yaml.SafeLoader):
+    """Plain words mean what they do in YAML 1.2 and TOML. To 1.1, which PyYAML reads, 1e-3 is a text, 1:30 the number
+    90, 010 the number 8 and `no` false; and of a key that stands twice it takes the last."""
+
+    yaml_implicit_resolvers: typing.ClassVar[dict[Any, Any]] = {}
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"{key.value} stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return node
+
+
+for _tag, _words in {
+    "null": r"(~|null|Null|NULL|)$",
+    "bool": r"(true|True|TRUE|false|False|FALSE)$",
+    "int": r"[-+]?(0|[1-9][0-9_]*)$",  # 20_000 is 1.1's and TOML's
+    "float": r"[-+]?(\.[0-9]+|(0|[1-9][0-9_]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$",
+    "merge": r"<<$",
+}.items():
+    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_words), None)
+
+
+def _from_yaml(text: str) -> Any:
+    """Raises `ValueError` of one line."""
     try:
-        return _made(kind, values, "")
-    except ValueError as wrong:
-        raise ValueError(f"{path}: {wrong}") from None
+        return yaml.load(text, _Yaml)
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark
+        where = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ValueError(f"{wrong.problem}{where}") from None
+    except yaml.YAMLError as wrong:
+        raise ValueError(" ".join(str(wrong).split())) from None
 
 
 def parse(values: dict[str, Any]) -> Recipe:
@@ -207,7 +250,7 @@ def _made(kind: type[T], values: Any, where: str) -> T:
     hints = typing.get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(typing.cast(Any, kind))}
     prefix = f"{where}." if where else ""
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(set(values) - set(known), key=str)  # a key in YAML may be a number
     if unknown:
         raise ValueError(f"unknown key {prefix}{unknown[0]}; there are {', '.join(known)}")
     for name, one in known.items():
@@ -224,7 +267,7 @@ def _made(kind: type[T], values: Any, where: str) -> T:
 def _value(kind: Any, value: Any, where: str) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in inner:  # TOML has no such value, JSON has
+        if value is None and type(None) in inner:  # TOML has no such value, JSON and YAML have
             return None
         return _value(next(one for one in inner if one is not type(None)), value, where)
     if origin is Literal:

@@ -1,4 +1,4 @@
-"""What a codec adaptation is to do: the tables of its TOML file. Read as `finetune.recipe` reads its own.
+"""What a codec adaptation is to do: the tables of its file. Read as `finetune.recipe` reads its own.
 
 Knows no codec and no data. Published numbers are those of NeMo's `audio_codec_22050` configuration, the one with these
 discriminators; longer crops with context, the smaller rate and the average of weights are the reference's advice for a
@@ -136,5 +136,5 @@ class Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe in a TOML file. Raises `ValueError` that names the file and the key."""
+    """The recipe in a TOML or YAML file. Raises `ValueError` that names the file and the key."""
     return read_as(Recipe, path)
