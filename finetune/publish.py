@@ -70,8 +70,9 @@ def read_character(
         speaks = read_pt(embedding.read_bytes(), id="x", space=space).embedding
     elif data is not None:
         speaks = SpeakerEmbedding(_of_speaker(data, speaker), space)
-    if report is None and data is not None and (data / "report.json").is_file():
-        report = data / "report.json"
+    if report is None and data is not None:
+        beside = (data.parent if data.name == "rows" else data) / "report.json"
+        report = beside if beside.is_file() else None
     delta = None
     if codec_delta is not None:
         delta = codec_delta.read_bytes()

@@ -3,8 +3,8 @@
 A `speech.Voice` is what a line is spoken with; a `VoiceRecord` is what the registry knows about it: where it came
 from, who allows it, what it is labelled with.
 
-A record's `revision` moves when one of its `REVISED` fields does: what is heard, or allowed. Its `etag` moves with
-every change. Both, and the times, are the store's to set: what a caller puts there is not looked at.
+A record's `revision` moves when one of its `REVISED` fields does: what is heard or allowed, and of a voice what it was
+made of. Its `etag` moves with every change. Both, and the times, are the store's to set: what a caller puts there is not looked at.
 """
 
 import math
@@ -51,7 +51,7 @@ class Record:
         object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
 
     def revised_by(self, other: "Record") -> bool:
-        """Whether `other` in its place would sound different, or be allowed differently."""
+        """Whether `other` in its place would be another revision."""
         return any(getattr(self, name) != getattr(other, name) for name in self.REVISED)
 
 
@@ -82,7 +82,8 @@ class VoiceRecord(Record):
         "clips",
         "report",
     )  # goes where HEARD goes
-    REVISED: ClassVar[tuple[str, ...]] = HEARD + ALLOWED
+    # A part that no revision had would be lost to the next roll-back.
+    REVISED: ClassVar[tuple[str, ...]] = HEARD + ORIGIN + ALLOWED
     KEEPS_REVISIONS: ClassVar[bool] = True
 
     embedding: SpeakerEmbedding | None = None  # None: the model's own mode without a speaker

@@ -157,6 +157,27 @@ async def test_what_is_not_given_stays_as_the_voice_had_it(model, made, tmp_path
         np.testing.assert_array_equal(await heard(client, "ogre"), await heard(client, "troll"))
 
 
+async def test_a_report_alone_is_the_next_revision_and_sounds_the_same(model, made, tmp_path):
+    async with speaking(model, tmp_path) as client:
+        first = await publish(client, "troll", character(model, made), consent=SYNTHETIC)
+        before = await heard(client, "troll")
+        second = await publish(client, "troll", Character(report=b'{"rows": 21}'))
+        assert (first.revision, second.revision) == (1, 2)
+        assert second.report == sha256(b'{"rows": 21}').hexdigest()
+        assert second.content_hash == first.content_hash
+        np.testing.assert_array_equal(await heard(client, "troll"), before)
+        assert await publish(client, "troll", Character(report=b'{"rows": 21}')) == second
+        # Both are kept, and what else changes takes the present one along.
+        third = await publish(client, "troll", Character(), about={"licence": "CC0-1.0"})
+        assert third.report == second.report
+        for revision, data in ((1, REPORT), (2, b'{"rows": 21}')):
+            name = f"troll@{revision}"
+            exported = await client.voices.ExportVoice(pb.ExportVoiceRequest(voice=name))
+            assert data in read_bundle(exported.bundle).parts.values()
+        back = await client.voices.RollBackVoice(pb.RollBackVoiceRequest(id="troll", revision=1))
+        assert back.voice.report == first.report
+
+
 async def test_what_is_too_large_for_an_upload_is_rounded_and_heard_as_before(
     model, made, tmp_path, monkeypatch
 ):
@@ -416,11 +437,14 @@ def test_an_embedding_comes_from_prepared_rows_of_one_speaker(model, tmp_path):
         }
 
     rows = [row("ada", 1.0), row("bob", -1.0), row("ada", 1.0)]
-    datasets.Dataset.from_list(rows, features=features(128)).to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "rows").mkdir()
+    table = datasets.Dataset.from_list(rows, features=features(128))
+    table.to_parquet(tmp_path / "rows" / "train.parquet")
     (tmp_path / "report.json").write_bytes(REPORT)
     with pytest.raises(ValueError, match="has ada, bob; name one"):
         read_character(model=str(model), data=tmp_path)
     found = read_character(model=str(model), data=tmp_path, speaker="bob")
+    assert read_character(model=str(model), data=tmp_path / "rows", speaker="bob") == found
     assert isinstance(found.embedding, SpeakerEmbedding) and found.report == REPORT
     assert found.embedding.vector[0] < 0 and np.isclose(np.linalg.norm(found.embedding.vector), 1)
     assert found.embedding.space == json.loads((model / "config.json").read_text())["speaker_space"]
