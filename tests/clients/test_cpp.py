@@ -82,6 +82,7 @@ def test_the_core_has_neither_exceptions_nor_rtti_nor_streams():
             assert not found, (file, found)
 
 
+@pytest.mark.timeout(400)  # a compiler that takes its time
 def test_cmake_builds_the_example_and_it_speaks(service: Service, tmp_path: Path):
     tool("cmake")
     build = KEPT / "cmake"
@@ -94,6 +95,7 @@ def test_cmake_builds_the_example_and_it_speaks(service: Service, tmp_path: Path
         assert sound.getnframes() % 1764 == 0
 
 
+@pytest.mark.timeout(400)  # a compiler that takes its time
 def test_the_grpc_example_speaks_over_the_systems_own_grpc(service: Service, tmp_path: Path):
     for name in ("cmake", "protoc", "grpc_cpp_plugin", "pkg-config"):
         tool(name)
