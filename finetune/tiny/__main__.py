@@ -80,6 +80,11 @@ def lm(
     init: Annotated[
         Path | None, typer.Option(help="Begin with the weights of this model folder.")
     ] = None,
+    hidden_size: int | None = None,
+    layers: Annotated[
+        str | None, typer.Option(help="A letter for each: c(onv) or a(ttention).")
+    ] = None,
+    ff_size: int | None = None,
     threads: int = 2,
     seed: int = 0,
     device: Device = "auto",
@@ -87,11 +92,14 @@ def lm(
     """Trains the language model on the codes."""
     from finetune.tiny import lm
 
+    given = {"hidden_size": hidden_size, "layers": layers, "ff_size": ff_size}
+    given = {name: value for name, value in given.items() if value is not None}
     lm.run(
         folder,
         minutes=minutes,
         tokens=tokens,
         init=init,
+        dims=lm.Dims(**given) if given else None,
         threads=threads,
         seed=seed,
         device=device,

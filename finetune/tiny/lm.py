@@ -22,8 +22,9 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,9 +43,6 @@ from kani_npc.prompt import build_prompt, positions
 from kani_npc.text.phones import PAD, PhoneTokenizer
 from kani_npc.tokens import TokenLayout
 
-HIDDEN_SIZE = 256
-LAYERS = "cacaca"
-FF_SIZE = 640
 CODEBOOK_SIZE = 1000
 CODEBOOKS = 4
 FSQ_LEVELS = (8, 5, 5, 5)
@@ -67,6 +65,28 @@ VOICELESS_VOICE = TEACHERS[0].voice
 READING_WEIGHT = 0.3  # of the loss on the due symbol, to begin with
 READING_SHARE = (0.25, 0.5)  # of the time: until when it weighs so much, and from when nothing
 IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Dims:
+    """How large the model is. `layers` has a letter for each: c(onv) or a(ttention). Raises `ValueError`."""
+
+    hidden_size: int = 256
+    layers: str = "cacaca"
+    ff_size: int = 640
+
+    def __post_init__(self) -> None:
+        if (
+            self.hidden_size <= 0
+            or self.hidden_size % 128
+            or self.ff_size <= 0
+            or self.ff_size % 16
+        ):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} must be a multiple of 128 and ff_size {self.ff_size} of 16"
+            )
+        if not self.layers or set(self.layers) - set("ca"):
+            raise ValueError(f"layers {self.layers!r} must be letters c(onv) and a(ttention)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +307,8 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 class Trainer:
     """A model, its average, an optimiser, and where they are kept."""
 
-    def __init__(self, lm: Lfm2, checkpoint: Path) -> None:
-        self.lm = lm
+    def __init__(self, lm: Lfm2, checkpoint: Path, dims: Dims | None = None) -> None:
+        self.lm, self.dims = lm, dims or Dims()
         self.average = {name: weight.clone() for name, weight in lm.state_dict().items()}
         self.checkpoint = checkpoint
         self.step = self.epoch = self.batches_done = self.tokens = 0
@@ -333,6 +353,7 @@ class Trainer:
             "muon": self._muon.state_dict(),
             "adam": self._adam.state_dict(),
             "audio_step": self.lm.config.audio_step,
+            "dims": asdict(self.dims),
             **{n: getattr(self, n) for n in ("step", "epoch", "batches_done", "tokens", "seconds")},
         }
         draft = self.checkpoint.with_suffix(".part")
@@ -406,30 +427,35 @@ def symbols_per_frame(utterances: Sequence[Spoken], encode: PhoneTokenizer) -> f
     return symbols / sum(len(spoken.codes_FK) for spoken in sample)
 
 
-def new_lm(encode: PhoneTokenizer, audio_step: float) -> Lfm2:
+def new_lm(encode: PhoneTokenizer, audio_step: float, dims: Dims | None = None) -> Lfm2:
     config = lm_config(
         encode,
-        hidden_size=HIDDEN_SIZE,
-        layers=LAYERS,
-        ff_size=FF_SIZE,
+        **asdict(dims or Dims()),
         audio_step=audio_step,
         codebook_size=CODEBOOK_SIZE,
     )
     return Lfm2(config)
 
 
+def _kept(checkpoint: Path) -> tuple[dict[str, Any], Dims]:
+    kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    return kept, Dims(
+        **kept.get("dims", {})
+    )  # those from before there was a choice are of the usual dims
+
+
 def trained(folder: Path) -> Lfm2:
     """The newest checkpoint's averaged weights."""
-    kept = torch.load(folder / "lm.pt", weights_only=True, map_location="cpu")
-    lm = new_lm(tokenizer(), kept["audio_step"])
+    kept, dims = _kept(folder / "lm.pt")
+    lm = new_lm(tokenizer(), kept["audio_step"], dims)
     lm.load_state_dict(kept["average"])
     return lm.eval().requires_grad_(False)
 
 
-def begun_from(model: Path, encode: PhoneTokenizer) -> Lfm2:
+def begun_from(model: Path, encode: PhoneTokenizer, dims: Dims | None = None) -> Lfm2:
     """Weights of a model folder, but for the speaker projection, which is new: its space may be another."""
     given = load_lm(model)
-    lm = new_lm(encode, given.config.audio_step)
+    lm = new_lm(encode, given.config.audio_step, dims)
     if given.config != lm.config:
         raise ValueError(f"the model in {model} has other dims than this recipe's")
     weights = given.float().state_dict()
@@ -445,6 +471,7 @@ def run(
     minutes: float = 150.0,
     tokens: int = 4096,
     init: Path | None = None,
+    dims: Dims | None = None,
     evaluate_every: int = 250,
     threads: int = 2,
     seed: int = 0,
@@ -452,8 +479,9 @@ def run(
 ) -> None:
     """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step.
 
-    `init` is a model folder of the same dims, to begin with its weights instead of random ones. Raises `ModelError` for
-    a device that is not here.
+    `init` is a model folder of the same dims, to begin with its weights instead of random ones; `dims` are by default
+    those of the checkpoint, if there is one. Raises `ValueError` for one of other dims, `ModelError` for a device that
+    is not here.
     """
     where = device_of(device)
     torch.set_num_threads(threads)
@@ -464,14 +492,16 @@ def run(
     held_out = random.Random(seed).sample(held_out, min(256, len(held_out)))
     checkpoint = folder / "lm.pt"
     if checkpoint.exists():  # positions go on as they were learned, whatever the corpus is now
-        kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        lm = new_lm(encode, kept["audio_step"])
+        kept, its_dims = _kept(checkpoint)
+        if (dims := dims or its_dims) != its_dims:
+            raise ValueError(f"{checkpoint} is of {its_dims}; take another folder, or remove it")
+        lm = new_lm(encode, kept["audio_step"], dims)
     elif init:
-        lm = begun_from(init, encode)
+        lm = begun_from(init, encode, dims)
     else:
-        lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2))
+        lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2), dims)
     audio_step = lm.config.audio_step
-    trainer = Trainer(lm.to(where), checkpoint)
+    trainer = Trainer(lm.to(where), checkpoint, dims or Dims())
     trainer.resume()
     trainer.compile()
     speakers = Speakers.heard(folder / "embeddings.npz")

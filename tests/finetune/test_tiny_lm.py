@@ -214,6 +214,29 @@ def test_a_model_is_begun_from_another_ones_weights_with_a_speaker_projection_of
     )
 
 
+def test_a_model_of_other_dims_is_kept_with_them_and_not_gone_on_with_in_others(tmp_path, encode):
+    dims = recipe.Dims(hidden_size=128, layers="ca", ff_size=96)
+    trainer = recipe.Trainer(recipe.new_lm(encode, 1.06, dims), tmp_path / "lm.pt", dims)
+    trainer.save()
+    lm = recipe.trained(tmp_path)
+    assert lm.config.hidden_size == 128 and lm.config.num_layers == 2 and lm.config.ff_size == 96
+    np.savez(
+        tmp_path / "codes.npz",
+        **{name: np.array(["x"]) for name in ("voice", "tag", "text")},
+        held_out=np.array([False]),
+        lengths=np.array([1]),
+        codes=np.zeros((4, 1), np.int16),
+    )
+    with pytest.raises(ValueError, match="hidden_size=128"):
+        recipe.run(tmp_path, dims=recipe.Dims(), minutes=0.01)
+
+
+@pytest.mark.parametrize("dims", [{"hidden_size": 200}, {"layers": "cax"}, {"ff_size": 100}])
+def test_dims_that_make_no_model_are_refused(dims):
+    with pytest.raises(ValueError, match=str(next(iter(dims.values())))):
+        recipe.Dims(**dims)
+
+
 def test_held_out_lines_are_also_judged_with_wrong_texts(tiny, examples):
     right, wrong = recipe.held_out_nll(tiny.eval(), examples, spoken(12))
     assert len(right) == 4
