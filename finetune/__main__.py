@@ -183,13 +183,20 @@ def publish_voice(
     ] = "",
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
     tag: Annotated[str, typer.Option(help="The language tag of its lines.")] = "",
+    accent: Annotated[
+        Path | None,
+        typer.Option(help="A .json preset: id, tag, sampling. The voice takes its tag."),
+    ] = None,
+    npc: Annotated[str, typer.Option(help="Who speaks with voice and accent from now on.")] = "",
     licence: Annotated[str, typer.Option(help="Of the voice.")] = "",
     project: Annotated[str, typer.Option(help="Whose voices [default: default]")] = "",
 ) -> None:
     """What training made -> a voice of a running service, or with --merge a model folder.
 
     Consent in a file: kind (granted, own_voice, synthetic), holder, statement, scope, expires (a date). A voice that is
-    there already keeps its own where none is given.
+    there already keeps its own where none is given. An accent preset in a file: id, tag (one of the model's),
+    display_name, labels, sampling (temperature, top_k, top_p, ...). Preset and NPC are made, or changed in what is
+    given.
     """
     from finetune import publish
 
@@ -199,6 +206,7 @@ def publish_voice(
         )
         print(f"kani-npc serve --model {merge}")
         return
+    preset = None if accent is None else publish.read_accent(accent)
     character = publish.read_character(
         model=model,
         adapter=adapter,
@@ -215,8 +223,14 @@ def publish_voice(
         project=project,
         about={"display_name": name, "tag": tag, "licence": licence},
         consent=publish.read_consent(consent),
+        accent=preset,
+        npc=npc,
     )
     print(f"{voice.id}@{voice.revision}")
+    if preset is not None:
+        print(f"accent {preset.id}")
+    if npc:
+        print(f"npc {npc}")
 
 
 def main() -> None:

@@ -1,20 +1,21 @@
 """Makes one voice revision of what training made, on a running service; or a model folder that has it built in.
 
 A voice gets its embedding, an adapter of the language model, a delta of the codec's decoder, a language tag, a consent
-record and the report on the recordings; it is published through `kani_npc.v1` as any client would. What is not given
-stays as the voice had it. Knows no server's inside: whether an adapter fits, the server says.
+record and the report on the recordings, and beside it an accent preset and the NPC that speaks with both; all of it is
+published through `kani_npc.v1` as any client would. What is not given stays as it was. Knows no server's inside:
+whether an adapter fits, the server says.
 """
 
 import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from google.protobuf import json_format
@@ -30,9 +31,14 @@ from kani_npc.errors import BundleError
 from kani_npc.lm.adapters import Lora, merge, read_peft
 from kani_npc.lm.load import load_lm, save_lm
 from kani_npc.speech import SpeakerEmbedding
+from kani_npc.v1 import accent_service_pb2 as accent_pb
+from kani_npc.v1 import npc_service_pb2 as npc_pb
 from kani_npc.v1 import voice_service_pb2 as pb
 from kani_npc.voices.bundle import Bundle, read_bundle, read_pt, write_bundle
+from kani_npc.voices.names import check_id
 from kani_npc.voices.records import VoiceRecord, VoiceSource
+
+T = TypeVar("T")
 
 UPLOAD_S = 300.0
 MODEL_FILES = ("*.json", "*.safetensors", "*.xz", "*.md", "LICENSE*", "NOTICE*")
@@ -135,6 +141,24 @@ def read_consent(said: str) -> pb.Consent | None:
     return consent
 
 
+def read_accent(path: Path) -> accent_pb.Accent:
+    """A preset in a JSON file: id and tag; display_name, labels and sampling (the fields of the wire's `Sampling`)
+    where it has them. Raises `ValueError`."""
+    record = _json(path)
+    known = {"id", "tag", "display_name", "labels", "sampling"}
+    if unknown := record.keys() - known:
+        raise ValueError(
+            f"{path}: {min(unknown)!r} is no part of an accent preset; there are {', '.join(sorted(known))}"
+        )
+    for name in ("id", "tag"):
+        if not record.get(name):
+            raise ValueError(f"{path}: {name} is missing")
+    try:
+        return json_format.ParseDict(record, accent_pb.Accent())
+    except json_format.ParseError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
+
+
 async def publish(
     client: Client,
     id: str,
@@ -142,15 +166,87 @@ async def publish(
     *,
     about: Mapping[str, Any] | None = None,
     consent: pb.Consent | None = None,
+    accent: accent_pb.Accent | None = None,
+    npc: str = "",
 ) -> pb.Voice:
     """The voice as the service has it now: a new one, or the next revision of the one that is called so.
 
     `about` has the display_name, tag, licence and labels that it shall have; without a `consent` a voice that is there
-    keeps its own. Raises `ServiceError`, and `BundleError` for what is too large for one voice.
+    keeps its own. With an `accent` there is that preset, and the voice takes its tag; with an `npc` there is one that
+    speaks with the voice, and with the accent where one is given. Where voice or accent are refused neither is changed.
+
+    Raises `ServiceError`, `BundleError` for what is too large for one voice, `InvalidRecord` for an id that is none,
+    and `ValueError` for two tags and for what could be published in part only, which it names.
     """
-    current, etag = None, ""
-    with suppress(_NotThere):
-        current, etag = await _current(client, id)
+    if npc:
+        check_id(npc, field="npc")
+    about = dict(about or {})
+    if accent is not None:
+        if about.get("tag") not in (None, "", accent.tag):
+            raise ValueError(f"the tag is {about['tag']!r}, the accent's {accent.tag!r}; give one")
+        about["tag"] = accent.tag
+    async with nullcontext() if accent is None else _preset(client, accent):
+        voice = await _publish_voice(client, id, character, about, consent)
+    if npc:
+        speaks = npc_pb.Npc(id=npc, voice=id, accent=accent.id if accent else "")
+        try:
+            await _put_npc(client, speaks)
+        except ServiceError as error:
+            raise ValueError(
+                f"{id}@{voice.revision} is published, but not npc {npc}: {error}"
+            ) from None
+    return voice
+
+
+@asynccontextmanager
+async def _preset(client: Client, accent: accent_pb.Accent) -> AsyncIterator[None]:
+    """Inside, the preset is as `accent` says. What fails there leaves it as it was before."""
+    before = await _unless_absent(
+        client.accents.GetAccent(accent_pb.GetAccentRequest(id=accent.id))
+    )
+    if before is None:
+        request = accent_pb.CreateAccentRequest(accent=accent)
+        etag = (await client.accents.CreateAccent(request)).accent.etag
+    else:
+        request = accent_pb.UpdateAccentRequest(accent=accent)
+        etag = (await client.accents.UpdateAccent(request)).accent.etag
+    try:
+        yield
+    except BaseException as failure:
+        try:
+            if before is None:
+                gone = accent_pb.DeleteAccentRequest(id=accent.id, etag=etag)
+                await client.accents.DeleteAccent(gone)
+            else:
+                before.accent.etag = etag  # unless somebody else has changed it since
+                back = accent_pb.UpdateAccentRequest(
+                    accent=before.accent, update_mask={"paths": ["*"]}
+                )
+                await client.accents.UpdateAccent(back)
+        except ServiceError as error:
+            raise ValueError(
+                f"{failure}; accent {accent.id} is published all the same: {error}"
+            ) from failure
+        raise
+
+
+async def _put_npc(client: Client, npc: npc_pb.Npc) -> None:
+    """The NPC is there; of one that was, what `npc` does not say stays."""
+    if await _unless_absent(client.npcs.GetNpc(npc_pb.GetNpcRequest(id=npc.id))) is None:
+        await client.npcs.CreateNpc(npc_pb.CreateNpcRequest(npc=npc))
+    else:
+        await client.npcs.UpdateNpc(npc_pb.UpdateNpcRequest(npc=npc))
+
+
+async def _publish_voice(
+    client: Client,
+    id: str,
+    character: Character,
+    about: Mapping[str, Any],
+    consent: pb.Consent | None,
+) -> pb.Voice:
+    """See `publish`."""
+    current, etag = await _current(client, id)
     before = current or Bundle(VoiceRecord(id=id))
     parts: dict[str, bytes] = {}
 
@@ -172,7 +268,7 @@ async def publish(
             lora=part(lora),
             codec_delta=part(delta),
             report=part(character.report or had(before.voice.report)),
-            **{name: value for name, value in (about or {}).items() if value},
+            **{name: value for name, value in about.items() if value},
         )
         return write_bundle(Bundle(voice, parts))
 
@@ -207,20 +303,23 @@ def run(server: str, id: str, character: Character, *, project: str = "", **said
         raise ValueError(f"{server}: {error}") from None
 
 
-class _NotThere(Exception):
-    """Nobody is called so yet."""
-
-
-async def _current(client: Client, id: str) -> tuple[Bundle, str]:
-    """The voice as it is, without its recordings, and its etag."""
+async def _unless_absent(answer: Awaitable[T]) -> T | None:
+    """The answer; None where nothing is called so yet."""
     try:
-        etag = (await client.voices.GetVoice(pb.GetVoiceRequest(id=id))).voice.etag
+        return await answer
     except ServiceError as error:
         if error.status == "NOT_FOUND":
-            raise _NotThere from None
+            return None
         raise
+
+
+async def _current(client: Client, id: str) -> tuple[Bundle | None, str]:
+    """The voice as it is, without its recordings, and its etag; none of both where there is no such voice."""
+    there = await _unless_absent(client.voices.GetVoice(pb.GetVoiceRequest(id=id)))
+    if there is None:
+        return None, ""
     exported = await client.voices.ExportVoice(pb.ExportVoiceRequest(voice=id), timeout_s=UPLOAD_S)
-    return read_bundle(exported.bundle), etag
+    return read_bundle(exported.bundle), there.voice.etag
 
 
 def write_model(

@@ -18,19 +18,31 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from google.protobuf import json_format
 from typer.testing import CliRunner
 
 from finetune.__main__ import app
-from finetune.publish import Character, publish, read_character, read_consent, write_model
+from finetune.publish import (
+    Character,
+    publish,
+    read_accent,
+    read_character,
+    read_consent,
+    write_model,
+)
 from kani_npc.client import Client, ServiceError
 from kani_npc.codec.load import load_codec
 from kani_npc.engine.engine import EngineSettings
 from kani_npc.engine.model import load_model
 from kani_npc.engine.synthesizer import EngineSynthesizer
-from kani_npc.errors import BundleError
+from kani_npc.errors import BundleError, InvalidRecord, StoreUnavailable
 from kani_npc.lm.adapters import BASE_FILE, Lora
 from kani_npc.lm.config import LmConfig
+from kani_npc.server.npc_service import NpcService
 from kani_npc.speech import SpeakerEmbedding
+from kani_npc.v1 import accent_service_pb2 as accent_pb
+from kani_npc.v1 import npc_service_pb2 as npc_pb
+from kani_npc.v1 import sampling_pb2
 from kani_npc.v1 import speech_service_pb2 as speech_pb
 from kani_npc.v1 import voice_service_pb2 as pb
 from kani_npc.voices import bundle as bundle_file
@@ -96,8 +108,10 @@ async def speaking(model: Path, store: Path, **settings) -> AsyncIterator[Client
         await engine.close()
 
 
-async def heard(client: Client, voice: str, text: str = "Halt! Who goes there?") -> np.ndarray:
-    speech = client.synthesize(text, voice=voice, pace=speech_pb.PACE_UNPACED, seed=1)
+async def heard(
+    client: Client, voice: str = "", text: str = "Halt! Who goes there?", **who: str
+) -> np.ndarray:
+    speech = client.synthesize(text, voice=voice, pace=speech_pb.PACE_UNPACED, seed=1, **who)
     data = b"".join([audio.data async for audio in speech])
     return np.frombuffer(data, np.int16)
 
@@ -218,6 +232,128 @@ async def test_kept_lines_are_not_those_of_another_adapter(model, made, tmp_path
     assert [np.array_equal(sounds[0], sound) for sound in sounds] == [True] * 2 + [False] * 4
     assert np.array_equal(sounds[2], sounds[3]) and np.array_equal(sounds[4], sounds[5])
     assert not np.array_equal(sounds[2], sounds[4])
+
+
+# --- the accent preset and the NPC beside it
+
+GRUFF = accent_pb.Accent(
+    id="gruff",
+    display_name="Gruff",
+    tag="en_scot",
+    sampling=sampling_pb2.Sampling(greedy=False, temperature=2),
+)
+
+
+async def accents(client: Client) -> dict[str, accent_pb.Accent]:
+    """Those of the project."""
+    listed = await client.accents.ListAccents(accent_pb.ListAccentsRequest())
+    return {accent.id: accent for accent in listed.accents if not accent.builtin}
+
+
+async def npc_of(client: Client, id: str) -> npc_pb.Npc:
+    return (await client.npcs.GetNpc(npc_pb.GetNpcRequest(id=id))).npc
+
+
+async def test_an_accent_is_published_with_the_voice_and_heard_of_the_npc(model, made, tmp_path):
+    plain = character(model, made, adapter=None, codec_delta=None)
+    async with speaking(model, tmp_path) as client:
+        await publish(client, "ogre", plain, consent=SYNTHETIC, about={"tag": "en_us"})
+        voice = await publish(
+            client, "troll", plain, consent=SYNTHETIC, accent=GRUFF, npc="gate-guard"
+        )
+        kept = (await accents(client))["gruff"]
+        assert (voice.tag, kept.tag, kept.sampling) == ("en_scot", "en_scot", GRUFF.sampling)
+        npc = await npc_of(client, "gate-guard")
+        assert (npc.voice, npc.accent) == ("troll", "gruff")
+        sound = await heard(client, npc="gate-guard")
+        np.testing.assert_array_equal(sound, await heard(client, "ogre", accent="gruff"))
+        assert not np.array_equal(sound, await heard(client, "troll"))  # the sampling is the NPC's
+        # Once more changes nothing; what is given of them later, that.
+        assert await publish(client, "troll", plain, accent=GRUFF, npc="gate-guard") == voice
+        assert (await accents(client))["gruff"] == kept
+        assert await npc_of(client, "gate-guard") == npc
+        calmer = accent_pb.Accent(id="gruff", tag="en_us")
+        calmer.sampling.temperature = 0.2
+        assert (await publish(client, "troll", Character(), accent=calmer)).tag == "en_us"
+        changed = (await accents(client))["gruff"]
+        assert (changed.display_name, changed.tag) == ("Gruff", "en_us")
+        assert changed.sampling == calmer.sampling
+        await publish(client, "ogre", Character(), npc="gate-guard")
+        npc = await npc_of(client, "gate-guard")
+        assert (npc.voice, npc.accent) == ("ogre", "gruff")
+
+
+async def test_an_accent_that_is_refused_leaves_the_voice_as_it_was(model, made, tmp_path):
+    plain = character(model, made, adapter=None, codec_delta=None)
+    builtin = accent_pb.Accent(id="en-us", tag="en_us")
+    hot = accent_pb.Accent(id="hot", tag="en_us", sampling=sampling_pb2.Sampling(temperature=9))
+    async with speaking(model, tmp_path) as client:
+        before = await publish(client, "troll", plain, consent=SYNTHETIC)
+        for accent, status, why in (
+            (builtin, "FAILED_PRECONDITION", "came with the model"),
+            (accent_pb.Accent(id="nordic", tag="xx"), "FAILED_PRECONDITION", "model knows en_us"),
+            (hot, "INVALID_ARGUMENT", "temperature"),
+            (accent_pb.Accent(id="No!", tag="en_us"), "INVALID_ARGUMENT", "id must be"),
+        ):
+            whole = character(model, made)
+            error = await refused(publish(client, "troll", whole, accent=accent, npc="guard"))
+            assert error.status == status and why in str(error), accent.id
+        with pytest.raises(ValueError, match="the tag is 'en_us', the accent's 'en_scot'"):
+            await publish(client, "troll", whole, accent=GRUFF, about={"tag": "en_us"})
+        with pytest.raises(InvalidRecord, match="npc must be"):
+            await publish(client, "troll", whole, accent=GRUFF, npc="Gate guard")
+        assert await accents(client) == {}
+        assert (await client.voices.GetVoice(pb.GetVoiceRequest(id="troll"))).voice == before
+        assert (await refused(npc_of(client, "guard"))).status == "NOT_FOUND"
+
+
+async def test_a_voice_that_is_refused_leaves_the_accent_as_it_was(model, made, tmp_path):
+    bad, _ = unfit(model, made, tmp_path)["another base"]
+    plain = character(model, made, adapter=None, codec_delta=None)
+    async with speaking(model, tmp_path) as client:
+        error = await refused(
+            publish(client, "troll", bad, consent=SYNTHETIC, accent=GRUFF, npc="guard")
+        )
+        assert error.reason == "ADAPTER_UNFIT"
+        assert await accents(client) == {}
+        await publish(client, "troll", plain, consent=SYNTHETIC, accent=GRUFF)
+        changed = accent_pb.Accent(id="gruff", tag="en_us", labels={"game": "one"})
+        assert (await refused(publish(client, "troll", bad, accent=changed))).status == error.status
+        kept = (await accents(client))["gruff"]
+        assert (kept.tag, kept.sampling, kept.labels) == ("en_scot", GRUFF.sampling, {})
+
+
+async def test_an_npc_that_cannot_be_kept_is_said_with_what_is_published(
+    model, made, tmp_path, monkeypatch
+):
+    async def away(*_: Any) -> None:
+        raise StoreUnavailable("the store went away just now", retry_after_s=1.0)
+
+    monkeypatch.setattr(NpcService, "CreateNpc", away)
+    async with speaking(model, tmp_path) as client:
+        with pytest.raises(ValueError, match=r"troll@1 is published, but not npc guard: "):
+            await publish(client, "troll", character(model, made), consent=SYNTHETIC, npc="guard")
+        assert (await client.voices.GetVoice(pb.GetVoiceRequest(id="troll"))).voice.revision == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"id": "gruff"}, "tag is missing"),
+        ({"id": "gruff", "tag": "en_us", "temperature": 1}, "'temperature' is no part"),
+        ({"id": "gruff", "tag": "en_us", "builtin": True}, "'builtin' is no part"),
+        ({"id": "gruff", "tag": "en_us", "sampling": {"temprature": 1}}, "temprature"),
+        ({"id": "gruff", "tag": "en_us", "sampling": {"top_k": 0.5}}, "top_k"),
+        ({"id": "gruff", "tag": 7}, "tag"),
+        (["gruff"], "not a JSON object"),
+    ],
+)
+def test_an_accent_preset_that_means_nothing_is_refused_in_a_line(record, why, tmp_path):
+    path = tmp_path / "gruff.json"
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=rf"gruff\.json.*{why}") as caught:
+        read_accent(path)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 # --- what does not fit
@@ -358,18 +494,27 @@ async def test_the_command_publishes_and_says_the_revision(model, made, tmp_path
             }
         )
     )
+    accent = tmp_path / "gruff.json"
+    accent.write_text(json_format.MessageToJson(GRUFF, preserving_proto_field_name=True))
     async with speaking(model, tmp_path / "store") as client:
         arguments = ["publish", "troll", "--server", client.address, "--model", str(model)]
         arguments += ["--adapter", str(made / "adapter"), "--embedding", str(made / "voice.pt")]
-        arguments += ["--consent", str(consent), "--tag", "en_us", "--name", "Troll"]
+        arguments += ["--consent", str(consent), "--tag", "en_scot", "--name", "Troll"]
+        arguments += ["--accent", str(accent), "--npc", "gate-guard"]
         command = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "finetune", *arguments), stdout=PIPE, stderr=PIPE
         )
         output, errors = await command.communicate()
-        assert (command.returncode, output) == (0, b"troll@1\n"), errors
+        assert (command.returncode, output) == (
+            0,
+            b"troll@1\naccent gruff\nnpc gate-guard\n",
+        ), errors
         voice = (await client.voices.GetVoice(pb.GetVoiceRequest(id="troll"))).voice
-        assert (voice.tag, voice.consent.holder, voice.display_name) == ("en_us", "Ada", "Troll")
+        assert (voice.tag, voice.consent.holder, voice.display_name) == ("en_scot", "Ada", "Troll")
         assert voice.consent.expire_time.ToJsonString() == "2099-01-01T00:00:00Z"
+        kept = (await accents(client))["gruff"]
+        assert (kept.display_name, kept.sampling) == (GRUFF.display_name, GRUFF.sampling)
+        assert (await npc_of(client, "gate-guard")).accent == "gruff"
 
 
 def test_the_command_says_in_a_line_what_is_wrong(model, made):
