@@ -27,8 +27,9 @@ from kani_npc.codec.delta import pack, with_delta
 from kani_npc.codec.load import load_codec
 from kani_npc.codec.nanocodec import NanoCodec
 from kani_npc.codec.source_filter import SourceFilterCodec
-from kani_npc.errors import BundleError
+from kani_npc.errors import BundleError, CheckpointError
 from kani_npc.lm.adapters import Lora, merge, read_peft
+from kani_npc.lm.config import read_json
 from kani_npc.lm.load import load_lm, save_lm
 from kani_npc.speech import SpeakerEmbedding
 from kani_npc.v1 import accent_service_pb2 as accent_pb
@@ -374,24 +375,22 @@ def _trained_on(adapter: Path | None) -> str:
     """The model that peft wrote down, where nobody says another."""
     if adapter is None:
         return "tiny"
-    named = _json(adapter / "adapter_config.json").get("base_model_name_or_path")
+    named = read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
         raise ValueError(f"{adapter} does not say which model it was trained on; pass --model")
     return named
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    return _json(folder / "config.json")
+    return read_json(folder / "config.json")
 
 
 def _json(path: Path) -> dict[str, Any]:
+    """A JSON object that somebody wrote for us. Raises `ValueError`."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read as JSON") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} is not a JSON object")
-    return value
+        return read_json(path)
+    except CheckpointError as error:
+        raise ValueError(str(error)) from None
 
 
 def _of_speaker(data: Path, speaker: str | None) -> np.ndarray:

@@ -6,8 +6,7 @@
 Knows no hub (`kani_npc/models.py` turns names into folders) and no voices.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,8 +18,9 @@ from torch import nn
 from kani_npc.codec.load import load_codec
 from kani_npc.codec.protocol import Codec
 from kani_npc.engine.memory import MemoryNeeds, memory_needs
-from kani_npc.errors import CheckpointError, InvalidUtterance, ModelError
+from kani_npc.errors import InvalidUtterance, ModelError
 from kani_npc.lm.adapters import weights_hash
+from kani_npc.lm.config import read_json
 from kani_npc.lm.independent import make_rows_independent
 from kani_npc.lm.load import load_lm, usable_device
 from kani_npc.lm.model import Lfm2
@@ -248,14 +248,3 @@ def read_piece_length(folder: Path) -> int:
             f"{path.name}: max_piece_characters must be a whole number from 20 to {MAX_CHARACTERS}"
         )
     return length
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """A JSON object from a model folder. Raises `CheckpointError`."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} is not a JSON object")
-    return value

@@ -128,7 +128,11 @@ class LmConfig:
 
         Raises `CheckpointError` if it is absent, not JSON, lacks a dim, or has one that means nothing.
         """
-        fields = source if isinstance(source, Mapping) else _read(Path(source))
+        if isinstance(source, Mapping):
+            fields = source
+        else:
+            path = Path(source)
+            fields = read_json(path / "config.json" if path.is_dir() else path)
         kind = fields.get("model_type", "lfm2")
         _require(kind == "lfm2", f"model_type is {kind!r}; only lfm2 can be read")
         _require(
@@ -211,23 +215,22 @@ class LmConfig:
         }
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a model folder. Raises `CheckpointError`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"no {path.name} in {path.parent}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} is not a JSON object")
+    return value
+
+
 def _require(ok: bool, message: str) -> None:
     if not ok:
         raise CheckpointError(f"config.json: {message}")
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    if path.is_dir():
-        path = path / "config.json"
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"no config.json in {path.parent}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise CheckpointError(f"{path} is not a JSON object")
-    return fields
 
 
 def _number(fields: Mapping[str, Any], name: str, kind: type[N], default: N | None = None) -> N:
