@@ -31,7 +31,7 @@ from kani_npc.speech import (
     SpeechEvent,
     Utterance,
 )
-from kani_npc.text.clean import clean, plain
+from kani_npc.text.clean import check_speakable, clean, plain
 from kani_npc.text.lexicon import respell
 from kani_npc.text.limits import MAX_SPEECH_S, check_length
 from kani_npc.v1 import audio_pb2, sampling_pb2
@@ -89,7 +89,8 @@ def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> 
         raise InvalidUtterance("start_within_ms must not be negative", field="start_within_ms")
     spoken = "" if request.open_text else text
     if spoken and cast.lexicon:
-        spoken = clean(respelled(text, cast.lexicon))
+        spoken = respelled(text, cast.lexicon)
+        check_speakable(spoken)
         check_length(len(spoken))
     return Utterance(
         id=uuid.uuid4().hex,
@@ -110,7 +111,8 @@ def to_utterance(request: pb.SynthesizeRequest, cast: Cast, info: ModelInfo) -> 
 
 def respelled(text: str, lexicon: Lexicon | None) -> str:
     """Clean text, or part of one, as the project wants it said; clean again."""
-    return text if lexicon is None else plain(respell(text, lexicon.entries))
+    said = text if lexicon is None else respell(text, lexicon.entries)
+    return text if said == text else plain(said)
 
 
 def to_turn(request: pb.SynthesizeRequest) -> int:

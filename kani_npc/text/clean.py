@@ -42,12 +42,17 @@ def clean(text: str) -> str:
     if len(text) > _MAX_RAW_CHARACTERS:
         check_length(len(text))
     text = plain(text)
+    check_speakable(text)
+    return text
+
+
+def check_speakable(text: str) -> None:
+    """Raises `InvalidUtterance` where a clean text has no letter and no digit."""
     if not is_speakable(text):
         raise InvalidUtterance(
             "the text has nothing to speak: no letter and no digit is left without blanks, signs and emoji",
             field="text",
         )
-    return text
 
 
 def is_speakable(text: str) -> bool:
@@ -59,10 +64,11 @@ def plain(text: str) -> str:
     """The same for part of a text, of which nothing may be left. Word by word: blanks keep words apart in all of it."""
     text = _VARIATION_SELECTOR.sub("", _KEYCAP.sub("", text))
     # Each character is looked up once, however often it comes: a long text's first sound waits for this.
-    changed = {ord(c): _FOLDED.get(ord(c)) for c in set(text) if _is_changed(c)}
+    signs = set(text)
+    changed = {ord(c): _FOLDED.get(ord(c)) for c in signs if _is_changed(c)}
     if changed:
         text = text.translate(changed)
-    if not _JOINERS.isdisjoint(text):
+    if not _JOINERS.isdisjoint(signs):
         text = _STRAY_JOINER.sub("", text)
     return " ".join(unicodedata.normalize("NFC", text).split())
 

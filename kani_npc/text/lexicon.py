@@ -6,8 +6,9 @@ Whole words, upper and lower case alike, the longest entry first; what is put in
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import accumulate
 
-_WORD = re.compile(r"\w+")
+_WORDS = re.compile(r"(\w+)")
 
 
 class Respeller:
@@ -17,7 +18,7 @@ class Respeller:
         self._by_first_word: dict[str, list[tuple[str, str]]] = {}
         for word, respelling in entries:
             word = " ".join(word.lower().split())
-            if first := _WORD.match(word):  # one that begins with a sign is never found
+            if first := _WORDS.match(word):  # one that begins with a sign is never found
                 self._by_first_word.setdefault(first.group(), []).append((word, respelling))
         for candidates in self._by_first_word.values():
             candidates.sort(key=lambda entry: -len(entry[0]))
@@ -27,18 +28,19 @@ class Respeller:
         lowered = text.lower()
         if len(lowered) != len(text):  # a letter of Turkish grows: positions would not fit any more
             lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        parts = _WORDS.split(lowered)  # words and what is between them
+        starts = accumulate(map(len, parts), initial=0)
         pieces, done = [], 0
-        for match in _WORD.finditer(lowered):
-            start = match.start()
-            if start < done:
+        for start, part in zip(starts, parts, strict=False):
+            if part not in self._by_first_word or start < done:
                 continue
-            for word, respelling in self._by_first_word.get(match.group(), ()):
+            for word, respelling in self._by_first_word[part]:
                 end = start + len(word)
                 if lowered.startswith(word, start) and not _continues(lowered, end):
                     pieces += (text[done:start], respelling)
                     done = end
                     break
-        return "".join((*pieces, text[done:]))
+        return "".join((*pieces, text[done:])) if pieces else text
 
 
 def respell(text: str, entries: Mapping[str, str]) -> str:
@@ -53,4 +55,4 @@ def _respeller(entries: tuple[tuple[str, str], ...]) -> Respeller:
 
 def _continues(text: str, end: int) -> bool:
     """Whether a word goes on there."""
-    return end < len(text) and _WORD.match(text[end]) is not None
+    return end < len(text) and (text[end].isalnum() or text[end] == "_")

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from contextlib import aclosing
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import soundfile
 from kani_npc.client import ServiceError, line
 from kani_npc.engine.engine import EngineSettings
 from kani_npc.engine.synthesizer import EngineSynthesizer
+from kani_npc.server import convert
 from kani_npc.v1 import audio_pb2, lexicon_service_pb2
 from kani_npc.v1 import npc_service_pb2 as npc_pb
 from kani_npc.v1 import speech_service_pb2 as pb
@@ -164,6 +166,26 @@ async def test_a_lexicon_that_respells_a_word_makes_another_line(start):
         assert [u.text for u in sine.utterances] == ["An ork!", "An awk!"]
         assert (await sound_of(client, "A dwarf!"))[1].cache_hit is False
         assert (await sound_of(client, "A dwarf!"))[1].cache_hit is True
+
+
+@pytest.mark.parametrize(("word", "times"), [("dragon", 1), ("ork", 2)])
+async def test_a_long_text_is_cleaned_once_and_again_only_where_the_lexicon_changed_it(
+    start, monkeypatch, word, times
+):
+    """Its name in the cache is of the whole of it, so its first sound waits for all that is done to it."""
+    text, plain, cleaned = "An ork is on the bridge. " * 390, convert.plain, []
+    for module in (import_module("kani_npc.text.clean"), convert):
+        monkeypatch.setattr(
+            module, "plain", lambda part: cleaned.append(len(part) > 9000) or plain(part)
+        )
+    async with start() as client:
+        lexicon = lexicon_service_pb2.Lexicon(id="default", entries={word: "awk"})
+        await client.lexicons.CreateLexicon(
+            lexicon_service_pb2.CreateLexiconRequest(lexicon=lexicon)
+        )
+        async for _ in client.synthesize(text):
+            break
+    assert sum(cleaned) == times
 
 
 async def test_a_new_revision_is_not_spoken_with_the_old_sound_and_a_roll_back_finds_it(start):

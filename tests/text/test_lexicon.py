@@ -26,6 +26,11 @@ def test_whole_words_are_respelled_the_longest_first(text, said):
     assert respell(text, NAMES) == said
 
 
+def test_a_text_without_any_of_the_words_is_handed_back_as_it_is():
+    text = "Jonas looks at the snow."
+    assert respell(text, NAMES) is text
+
+
 def test_what_is_put_in_is_not_looked_at_again():
     assert respell("a b", {"a": "b", "b": "a"}) == "b a"
 
