@@ -558,9 +558,9 @@ class SourceFilterState:
 
     def reset(self, slots: Sequence[int]) -> None:
         """Make these slots as new. Other slots do not notice."""
-        rows = list(slots)
         for tensor in self.tensors.values():
-            tensor[rows] = 0
+            for slot in slots:  # by a number: an index would be copied to the device first
+                tensor[slot] = 0
 
 
 class SourceFilterStream:

@@ -35,6 +35,7 @@ from kani_npc.errors import EngineFailed, KaniError
 from kani_npc.lm.adapters import AdapterBank
 from kani_npc.lm.independent import may_step_together
 from kani_npc.lm.sampler import Sampler
+from kani_npc.lm.upload import upload
 from kani_npc.prompt import Prompt
 from kani_npc.speech import FloatArray, Int16Array, Utterance
 
@@ -156,10 +157,12 @@ class StaticFrame:
         else:
             self.compute()
 
-    def capture(self, pool: Any) -> None:
-        """Make it a graph, of CUDA only. The slot that nobody has steps meanwhile."""
+    def capture(self, pool: Any, aside: "torch.cuda.Stream") -> None:
+        """Make it a graph, of CUDA only. The slot that nobody has steps meanwhile.
+
+        `aside` is for captures alone: a graph keeps its stream's working memory of cuBLAS.
+        """
         self.index_B.fill_(self._memory.spare)
-        aside = torch.cuda.Stream(self._memory.device)
         aside.wait_stream(torch.cuda.current_stream(self._memory.device))
         with torch.cuda.stream(
             aside
@@ -169,7 +172,7 @@ class StaticFrame:
         torch.cuda.current_stream(self._memory.device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         # Other threads may be making a voice's decoder meanwhile.
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool, aside, capture_error_mode="thread_local"):
             self.compute()
         self._graph = graph
 
@@ -260,6 +263,8 @@ class Runner:
     def _capture_all(self) -> None:
         """Every shape that is usual. The largest first: what it leaves in the decoder's working memory fits all."""
         self._pool = torch.cuda.graph_pool_handle()
+        # One for all: torch has 32 streams and begins anew, and one of them is the prompts'.
+        self._captures = torch.cuda.Stream(self._device)
         for rows in reversed(self._buckets):
             for span in reversed(self._spans):
                 self._frame(rows, span, FEW_CANDIDATES, 0)
@@ -292,7 +297,7 @@ class Runner:
         self._codes[slot].clear()  # a last one, of a row that drew end_of_speech
         with self._beside_the_frames():
             speaker_D = (
-                None if embedding is None else torch.tensor(embedding.vector, device=self._device)
+                None if embedding is None else upload(torch.tensor(embedding.vector), self._device)
             )
             memory.lm_state.reset([slot])
             memory.sampler.admit(slot, utterance.sampling, utterance.seed, piece, utterance.attempt)
@@ -323,7 +328,12 @@ class Runner:
         return stop == length
 
     def _beside_the_frames(self) -> "torch.cuda.StreamContext | nullcontext[None]":
-        return nullcontext() if self._prompts is None else torch.cuda.stream(self._prompts)
+        if self._prompts is None:
+            return nullcontext()
+        # A slot's last guest may have left something to do there: the sampler's next random numbers follow on a frame
+        # that is collected already, and a step that failed was not collected.
+        self._prompts.wait_stream(torch.cuda.current_stream(self._device))
+        return torch.cuda.stream(self._prompts)
 
     def run(self, plan: StepPlan) -> StepFrames:
         """A frame of codes for every slot in `speak`, then sound for `decode`; one copy to the host."""
@@ -415,7 +425,7 @@ class Runner:
         if key not in self._frames:
             frame = StaticFrame(self._memory, *key)
             if self._device.type == "cuda":
-                frame.capture(self._pool)
+                frame.capture(self._pool, self._captures)
             self._frames[key] = frame
         return self._frames[key]
 

@@ -23,6 +23,7 @@ from kani_npc.lm.config import LmConfig
 from kani_npc.lm.independent import may_step_together
 from kani_npc.lm.layers import Direct, Epsilon, Linear, rms_norm
 from kani_npc.lm.state import LmState, Rows
+from kani_npc.lm.upload import upload
 from kani_npc.prompt import Prompt, positions
 
 
@@ -299,13 +300,13 @@ class Lfm2(nn.Module):
         assert stop <= state.max_tokens, "the prompt is longer than the state"
         if start == stop:
             return
-        ids_BT = torch.tensor([prompt.ids[:-1]], device=self.device)
+        ids_BT = upload(torch.tensor([prompt.ids[:-1]]), self.device)
         speaker_BD = None if speaker_D is None else speaker_D.to(self.device).reshape(1, -1)
         h = self._embed(ids_BT, speaker_BD)[:, start:stop]
         positions_BT = torch.arange(start, stop, device=self.device, dtype=torch.float32)[None]
         past = _OneSlot(state, slot, start, stop)
         self._through(h, positions_BT, state, past, state.tails[:, slot : slot + 1])
-        state.advance(state.rows([slot]), stop - start)
+        state.set_length(slot, stop)
 
     @torch.inference_mode()
     def step(

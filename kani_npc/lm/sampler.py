@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kani_npc.lm.upload import upload
 from kani_npc.speech import Sampling
 from kani_npc.tokens import TokenLayout
 
@@ -156,10 +157,10 @@ class Sampler:
         self.frames[slot] = 0
         self._settings[slot] = sampling
         self._draws[slot] = (seed, piece, attempt)
-        top_k = 1 if sampling.greedy else sampling.top_k
+        top_k = _width(sampling)
         reals = (sampling.temperature, sampling.top_p, sampling.repetition_penalty)
-        self._reals_S[slot] = torch.tensor(reals, dtype=torch.float64)
-        self._counts_S[slot] = torch.tensor((top_k, sampling.min_frames, 0))
+        self._reals_S[slot] = upload(torch.tensor(reals, dtype=torch.float64), self.device)
+        self._counts_S[slot] = upload(torch.tensor((top_k, sampling.min_frames, 0)), self.device)
         self._seen_SKN[slot] = False
         self._broken_S[slot] = False
         self._refill(slot)
@@ -230,23 +231,27 @@ class Sampler:
 
     def widest(self, slots: Sequence[int]) -> int:
         """How many candidates a draw of these slots has to look at."""
-        return self._rows_of(slots).max_k
+        return max(_width(self._settings[slot]) for slot in slots)
 
     def _refill(self, slot: int) -> None:
         first = self.frames[slot]
         block = range(first, first + BLOCK_FRAMES)
-        self._uniforms_SFK[slot] = uniforms(
-            *self._draws[slot], block, self.layout.num_codebooks, self.device
-        )
+        # Made by the host, which has time while a GPU computes; there they would be a hundred kernels.
+        host = uniforms(*self._draws[slot], block, self.layout.num_codebooks, torch.device("cpu"))
+        self._uniforms_SFK[slot] = upload(host, self.device)
 
     def _rows_of(self, slots: Sequence[int]) -> _Rows:
         key = tuple(slots)
         if self._rows is None or self._rows.slots != key:
-            settings = [self._settings[slot] for slot in key]
             self._rows = _Rows(
                 key,
                 torch.tensor(key, device=self.device),
-                max(1 if one.greedy else one.top_k for one in settings),
-                any(one.repetition_penalty != 1.0 for one in settings),
+                self.widest(key),
+                any(self._settings[slot].repetition_penalty != 1.0 for slot in key),
             )
         return self._rows
+
+
+def _width(sampling: Sampling) -> int:
+    """How many candidates a draw looks at."""
+    return 1 if sampling.greedy else sampling.top_k

@@ -70,8 +70,7 @@ class LmState:
         for slot in slots:
             self.keys[:, slot, :, : self.lengths[slot]] = 0
             self.values[:, slot, :, : self.lengths[slot]] = 0
-            self.lengths[slot] = 0
-            self.lengths_S[slot] = 0
+            self.set_length(slot, 0)
             self.tails[:, slot] = 0
 
     def rows(self, slots: Sequence[int]) -> Rows:
@@ -84,11 +83,16 @@ class LmState:
             self._rows = Rows(key, torch.tensor(key, device=self.lengths_S.device), view)
         return self._rows
 
-    def advance(self, rows: Rows, count: int = 1) -> None:
-        """These rows have `count` tokens more."""
+    def set_length(self, slot: int, length: int) -> None:
+        """This slot has so many tokens."""
+        self.lengths[slot] = length
+        self.lengths_S[slot] = length
+
+    def advance(self, rows: Rows) -> None:
+        """These rows have a token more."""
         for slot in rows.slots:
-            self.lengths[slot] += count
+            self.lengths[slot] += 1
         if rows.view is not None:
-            self.lengths_S[rows.view].add_(count)
+            self.lengths_S[rows.view].add_(1)
         else:
-            self.lengths_S[rows.index_B] += count
+            self.lengths_S[rows.index_B] += 1

@@ -1,5 +1,6 @@
 """Fixed shapes say what free ones say; a graph says what its frame says; rows that are to spare disturb nobody."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from kani_npc.engine.runner import Runner, StaticFrame
 from kani_npc.engine.scheduler import StepFrames, StepPlan
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.model import Lfm2
+from kani_npc.lm.sampler import BLOCK_FRAMES
 from kani_npc.models import resolve_model
 from kani_npc.prompt import build_prompt
 from kani_npc.speech import Sampling
-from tests.support.random_model import ByteTokenizer, line, random_model
+from tests.support.random_model import SPEAKER_SPACE, ByteTokenizer, line, random_model
 
 SMALL_NEMO = Path(__file__).parents[1] / "golden" / "codec" / "small.nemo"
 LSB = 2  # of int16: batches of another size round differently
+FRAMES = 3 * BLOCK_FRAMES  # at most
 LIVELY = Sampling(temperature=1.2, top_k=40, repetition_penalty=1.2, min_frames=40, max_frames=60)
 
 
@@ -45,14 +48,17 @@ def random_weights(config: LmConfig) -> Lfm2:
 
 
 def runner(model: SpeechModel, *, static: bool | None) -> Runner:
-    return Runner(model, num_slots=5, max_prompt_tokens=64, max_frames=60, static=static)
+    return Runner(model, num_slots=5, max_prompt_tokens=64, max_frames=FRAMES, static=static)
 
 
 def begin(runner: Runner, model: SpeechModel, slot: int, *, top_k: int = 40) -> None:
     sampling = LIVELY.but(top_k=top_k)
-    utterance = line(f"u{slot}", "Halt!" * (1 + slot), voice=slot, sampling=sampling, seed=slot)
+    # The random voices are of the random model's space; another model speaks without one.
+    voice = slot if model.info.speaker_space == SPEAKER_SPACE else None
+    utterance = line(f"u{slot}", "Halt!" * (1 + slot), voice=voice, sampling=sampling, seed=slot)
+    with_speaker = voice is not None
     prompt = build_prompt(
-        model.lm.layout, model.tokenizer.encode, utterance.text, "en_us", with_speaker=True
+        model.lm.layout, model.tokenizer.encode, utterance.text, "en_us", with_speaker=with_speaker
     )
     runner.admit(slot)
     runner.begin(slot, utterance, prompt, piece=0)
@@ -121,6 +127,25 @@ def test_a_frame_asks_the_device_for_no_value():
     StaticFrame(fixed._memory, rows=2, span=48, num_candidates=64).compute()
 
 
+def test_the_next_guest_of_a_slot_comes_after_all_that_frames_have_left_to_do_there(monkeypatch):
+    """On a GPU prompts have a stream of their own, and what renews random numbers follows on a frame's arrival."""
+    frames, waited, copied = object(), [], []
+
+    class Prompts:
+        def wait_stream(self, stream: object) -> None:
+            waited.append(stream)
+            assert not copied
+
+    model = random_model()
+    one = runner(model, static=True)
+    monkeypatch.setattr(one, "_prompts", Prompts())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: frames)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(one._memory.decoder_state, "reset", copied.append)
+    one.admit(3)
+    assert waited == [frames] and copied == [[3]]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("weights", ["float32", "bfloat16"])
@@ -147,3 +172,41 @@ def test_on_a_gpu_float32_says_what_the_cpu_says():
         begin(fast, gpu, slot)
     for slots in [(0, 1), (4, 0, 2, 1, 3), (2,)] * 2:
         assert_same(step(fast, slots), step(slow, slots))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_neither_prompts_nor_frames_wait_for_the_device():
+    """Only who collects a frame waits. Torch raises where it would have to; twice as many frames as random numbers are
+    made at a time."""
+    model = load_model(resolve_model("tiny"), device="cuda")
+    one = runner(model, static=None)
+    plan = StepPlan((0, 1), ((0, 1), (1, 1)))
+
+    def speak(frames: int) -> None:
+        for slot in plan.speak:
+            begin(one, model, slot)
+        for _ in range(frames):
+            one.collect(one.launch(plan))
+
+    speak(2)  # libraries prepare themselves
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        speak(2 * BLOCK_FRAMES)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_the_next_guest_of_a_slot_gets_its_own_random_numbers():
+    """Its last one left when it had just used up its own, and more of them were on their way."""
+    model = load_model(resolve_model("tiny"), device="cuda")
+    used, fresh = (runner(model, static=None) for _ in range(2))
+    for _ in range(20):
+        begin(used, model, 0)
+        for _ in range(BLOCK_FRAMES):
+            step(used, (0,))
+        begin(used, model, 0, top_k=30)
+        begin(fresh, model, 0, top_k=30)
+        assert_same(step(used, (0,)), step(fresh, (0,)))

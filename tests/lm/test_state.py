@@ -106,6 +106,14 @@ def test_a_prompt_read_in_pieces_leaves_what_it_leaves_read_whole(cuts, with_spe
     torch.testing.assert_close(pieces.tails[:, 1], whole.tails[:, 0], **CLOSE)
 
 
+def test_reading_a_prompt_leaves_the_rows_that_step_known():
+    """They are an index on the device, which a GPU would be waited for to make again."""
+    state = LM.init_state(3, 64)
+    rows = state.rows([0, 2])
+    LM.prefill(prompt_of("Halt!", with_speaker=False), None, state, 1)
+    assert state.rows([0, 2]) is rows
+
+
 def test_a_step_leaves_the_other_slots_exactly_as_they_were():
     state = LM.init_state(4, 48)
     streams = [Stream(seed, slot=seed) for seed in range(4)]
