@@ -95,11 +95,18 @@ async def test_pieces_of_a_long_text_join_in_a_pause_without_a_click_and_in_one_
         assert max(likeness, key=lambda id: likeness[id]) == known.default_voice.id
 
 
-async def test_a_word_alone_ends_by_itself_in_every_voice():
+@pytest.mark.parametrize(
+    ("words", "accent"),
+    [(("Hi!", "No.", "Go."), {}), (("¡Hola!", "No.", "Sí."), {"accent": "es-es"})],
+    ids=["English", "Spanish"],
+)
+async def test_a_word_alone_ends_by_itself_in_every_voice(words, accent):
     async with speaking() as client:
         voices = [voice.id for voice in (await client.server_info()).voices]
-        lines = [(text, voice) for voice in voices for text in ("Hi!", "No.", "Go.")]
-        heard = await asyncio.gather(*(said(client, text, voice=voice) for text, voice in lines))
+        lines = [(text, voice) for voice in voices for text in words]
+        heard = await asyncio.gather(
+            *(said(client, text, voice=voice, **accent) for text, voice in lines)
+        )
     assert len(voices) >= 9
     for line, (samples, end) in zip(lines, heard, strict=True):
         assert end.finish_reason == pb.FINISH_REASON_END_OF_SPEECH and end.attempts == 1, line
