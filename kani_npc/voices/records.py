@@ -4,7 +4,8 @@ A `speech.Voice` is what a line is spoken with; a `VoiceRecord` is what the regi
 from, who allows it, what it is labelled with.
 
 A record's `revision` moves when one of its `REVISED` fields does: what is heard or allowed, and of a voice what it was
-made of. Its `etag` moves with every change. Both, and the times, are the store's to set: what a caller puts there is not looked at.
+made of. Its `etag` moves with every change. Both, and the times, are the store's to set: what a caller puts there is
+not looked at.
 """
 
 import math
