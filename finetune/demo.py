@@ -137,7 +137,7 @@ def run(out: Path) -> None:
     manifest, rows = str(takes / "lines.jsonl"), str(data / "rows")
     about = ("--speaker", VOICE, "--tag", TAG)
     together([_finetune("prepare", out, manifest, "--out", str(data), *about)])
-    # Side by side: a small model's step has no use for a second core.
+    # Side by side: the decoder is done in three minutes, and needs one core for it.
     of_run = ("--rows", rows, "--runs", str(runs), "--name")
     together(
         [
