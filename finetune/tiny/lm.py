@@ -37,6 +37,7 @@ from finetune.device import AUTO, autocast, device_of
 from finetune.tiny.package import lm_config, tokenizer
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
+from kani_npc.lm.config import LmConfig
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
@@ -307,8 +308,8 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 class Trainer:
     """A model, its average, an optimiser, and where they are kept."""
 
-    def __init__(self, lm: Lfm2, checkpoint: Path, dims: Dims | None = None) -> None:
-        self.lm, self.dims = lm, dims or Dims()
+    def __init__(self, lm: Lfm2, checkpoint: Path) -> None:
+        self.lm = lm
         self.average = {name: weight.clone() for name, weight in lm.state_dict().items()}
         self.checkpoint = checkpoint
         self.step = self.epoch = self.batches_done = self.tokens = 0
@@ -353,7 +354,7 @@ class Trainer:
             "muon": self._muon.state_dict(),
             "adam": self._adam.state_dict(),
             "audio_step": self.lm.config.audio_step,
-            "dims": asdict(self.dims),
+            "dims": _dims(self.lm.config),
             **{n: getattr(self, n) for n in ("step", "epoch", "batches_done", "tokens", "seconds")},
         }
         draft = self.checkpoint.with_suffix(".part")
@@ -437,11 +438,16 @@ def new_lm(encode: PhoneTokenizer, audio_step: float, dims: Dims | None = None) 
     return Lfm2(config)
 
 
+def _dims(config: LmConfig) -> dict[str, Any]:
+    """What `Dims` are made of, of a model."""
+    layers = "".join("c" if kind == "conv" else "a" for kind in config.layer_types)
+    return {"hidden_size": config.hidden_size, "layers": layers, "ff_size": config.ff_size}
+
+
 def _kept(checkpoint: Path) -> tuple[dict[str, Any], Dims]:
+    """What a checkpoint holds, and its dims: the usual ones, if it is from before there was a choice."""
     kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    return kept, Dims(
-        **kept.get("dims", {})
-    )  # those from before there was a choice are of the usual dims
+    return kept, Dims(**kept.get("dims", {}))
 
 
 def trained(folder: Path) -> Lfm2:
@@ -501,7 +507,7 @@ def run(
     else:
         lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2), dims)
     audio_step = lm.config.audio_step
-    trainer = Trainer(lm.to(where), checkpoint, dims or Dims())
+    trainer = Trainer(lm.to(where), checkpoint)
     trainer.resume()
     trainer.compile()
     speakers = Speakers.heard(folder / "embeddings.npz")

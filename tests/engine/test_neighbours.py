@@ -4,12 +4,10 @@ Of every priority and pace, in several pieces, for fewer rows than slots, cut of
 than samples; `test_reproducible` compares those, with the shipped model.
 """
 
-import copy
 import math
 import random
 import time
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ import pytest
 from kani_npc.engine.engine import Engine, EngineSettings
 from kani_npc.engine.messages import Failed
 from kani_npc.engine.model import SpeechModel
-from kani_npc.lm.independent import make_rows_independent
 from kani_npc.speech import (
     Audio,
     FloatArray,
@@ -27,7 +24,7 @@ from kani_npc.speech import (
     Sampling,
     Utterance,
 )
-from tests.support.random_model import line, random_model
+from tests.support.random_model import independent_model, line, random_model
 
 SAMPLED = Sampling(temperature=1.5, top_k=8, min_frames=9, max_frames=14)
 TEXTS = (
@@ -47,13 +44,6 @@ def _finer_than_samples(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.ascontiguousarray(samples).view(np.int32).astype(np.int16)
 
     monkeypatch.setattr("kani_npc.engine.runner.to_int16", lowest_bits)
-
-
-@cache
-def independent() -> SpeechModel:
-    """The random model, its rows independent."""
-    model = random_model()
-    return replace(model, lm=make_rows_independent(copy.deepcopy(model.lm)))
 
 
 def an_engine(model: SpeechModel, num_slots: int, max_rows: int) -> Engine:
@@ -109,7 +99,7 @@ OURS = line("ours", TEXTS[3], voice=1, seed=5, sampling=SAMPLED)
 
 @pytest.mark.parametrize("neighbours", [1, 3, 7])
 def test_a_line_is_the_same_bits_alone_and_among_random_neighbours(neighbours: int):
-    alone = run(an_engine(independent(), 1, 1), {0: [OURS]}, {})["ours"]
+    alone = run(an_engine(independent_model(), 1, 1), {0: [OURS]}, {})["ours"]
     assert len(alone) > 18 * 1764
     for round in range(2):
         chance = random.Random(100 * neighbours + round)
@@ -122,7 +112,7 @@ def test_a_line_is_the_same_bits_alone_and_among_random_neighbours(neighbours: i
             if utterance is not OURS and chance.random() < 0.4:
                 going.setdefault(chance.randrange(5, 20), []).append(utterance.id)
         rows = chance.randint(1, neighbours + 1)
-        heard = run(an_engine(independent(), neighbours + 1, rows), coming, going)
+        heard = run(an_engine(independent_model(), neighbours + 1, rows), coming, going)
         assert heard["ours"] == alone
 
 

@@ -4,7 +4,6 @@ Fixed shapes on a CPU: a launch computes at once here, and what is known of it s
 """
 
 import asyncio
-import copy
 import math
 import threading
 import time
@@ -24,13 +23,18 @@ from kani_npc.engine.runner import HostBuffers, Launched, Runner
 from kani_npc.engine.scheduler import StepPlan
 from kani_npc.engine.synthesizer import EngineSynthesizer
 from kani_npc.errors import EngineFailed
-from kani_npc.lm.independent import make_rows_independent
 from kani_npc.models import resolve_model
 from kani_npc.speech import Sampling
 from tests.engine.test_engine import Listener, breaks
 from tests.engine.test_runner import begin
 from tests.engine.test_synthesizer import until, whole
-from tests.support.random_model import echo_model, line, random_model, random_voice
+from tests.support.random_model import (
+    echo_model,
+    independent_model,
+    line,
+    random_model,
+    random_voice,
+)
 
 GREEDY = Sampling(greedy=True, repetition_penalty=1.3, min_frames=2, max_frames=14)
 LOUD = Sampling(temperature=1.5, top_k=8, min_frames=4, max_frames=14)
@@ -41,12 +45,6 @@ LINES = [
     (line("u3", voice=2, seed=3, sampling=LOUD.but(max_frames=4)), ["Fresh fish!", "Two coins!"]),
     (line("u4", voice=1, seed=4, sampling=LOUD), ["No."]),
 ]
-
-
-@cache
-def independent(model: SpeechModel) -> SpeechModel:
-    """Its rows are the same bits in any company, and so whatever step they are in."""
-    return replace(model, lm=make_rows_independent(copy.deepcopy(model.lm)))
 
 
 def an_engine(model: SpeechModel, *, overlaps: bool, num_slots: int = 3, max_rows: int = 2):
@@ -92,7 +90,7 @@ def expected(number: int, kind: str) -> list[int]:
     return alone(number, MODELS[kind]())
 
 
-MODELS = {"codes": echo_model, "sound": lambda: independent(random_model())}
+MODELS = {"codes": echo_model, "sound": independent_model}
 
 
 @st.composite

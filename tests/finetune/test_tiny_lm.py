@@ -216,7 +216,7 @@ def test_a_model_is_begun_from_another_ones_weights_with_a_speaker_projection_of
 
 def test_a_model_of_other_dims_is_kept_with_them_and_not_gone_on_with_in_others(tmp_path, encode):
     dims = recipe.Dims(hidden_size=128, layers="ca", ff_size=96)
-    trainer = recipe.Trainer(recipe.new_lm(encode, 1.06, dims), tmp_path / "lm.pt", dims)
+    trainer = recipe.Trainer(recipe.new_lm(encode, 1.06, dims), tmp_path / "lm.pt")
     trainer.save()
     lm = recipe.trained(tmp_path)
     assert lm.config.hidden_size == 128 and lm.config.num_layers == 2 and lm.config.ff_size == 96

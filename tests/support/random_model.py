@@ -3,6 +3,7 @@
 It babbles, and everything else about it is real: the language-model class, the sampler, the source-filter codec.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from torch import Tensor
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
 from kani_npc.engine.model import SpeechModel
 from kani_npc.lm.config import LmConfig
+from kani_npc.lm.independent import make_rows_independent
 from kani_npc.lm.model import Lfm2
 from kani_npc.speech import ModelInfo, Sampling, SpeakerEmbedding, Utterance, Voice
 from kani_npc.tokens import START_OF_TEXT
@@ -132,6 +134,13 @@ def random_model(seed: int = 0) -> SpeechModel:
         sampling=Sampling(greedy=True, min_frames=3, max_frames=12),
     )
     return SpeechModel(lm, codec, ByteTokenizer(), info)
+
+
+@cache
+def independent_model() -> SpeechModel:
+    """The random model with rows that are the same bits in any company, and so whatever step they are in."""
+    model = random_model()
+    return replace(model, lm=make_rows_independent(copy.deepcopy(model.lm)))
 
 
 def random_voice(seed: int | None) -> Voice:
