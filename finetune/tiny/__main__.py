@@ -46,6 +46,10 @@ def codec(
     steps: int = 12_000,
     minutes: Annotated[float, typer.Option(help="Anneal and stop within this time.")] = 30.0,
     freeze_encoder: Annotated[bool, typer.Option(help="Train the decoder only.")] = False,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Begin with this codec folder; with --steps 0, go on to `encode` so."),
+    ] = None,
     threads: int = 2,
     seed: int = 0,
     device: Device = "auto",
@@ -58,6 +62,7 @@ def codec(
         steps=steps,
         minutes=minutes,
         freeze_encoder=freeze_encoder,
+        init=init,
         threads=threads,
         seed=seed,
         device=device,

@@ -1,5 +1,6 @@
 """Lines, teachers, corpus and the codec's training, with a tone in place of the synthesisers."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 
@@ -20,6 +21,7 @@ from finetune.tiny.lines import (
 )
 from finetune.tiny.teachers import TEACHERS, TeacherError, speak
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
+from kani_npc.errors import CodecError
 
 SMALL = SourceFilterConfig(
     frame_channels=16,
@@ -139,7 +141,7 @@ class _RefusingPool:
 
 
 def test_codec_trains_is_resumed_and_encodes_the_corpus(corpus, monkeypatch):
-    monkeypatch.setattr(training, "SourceFilterConfig", lambda: SMALL)
+    monkeypatch.setattr(training, "DIMS", SMALL)
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
     threads = torch.get_num_threads()
     training.run(corpus, steps=2, minutes=5, threads=threads)
@@ -168,6 +170,67 @@ def test_codec_trains_is_resumed_and_encodes_the_corpus(corpus, monkeypatch):
     frozen = torch.load(corpus / "codec_decoder.pt", weights_only=True)["weights"]
     for name, weight in kept["weights"].items():
         assert torch.equal(weight, frozen[name]) == name.startswith("_encoder."), name
+
+
+def small_folder(path, dims: SourceFilterConfig) -> SourceFilterCodec:
+    torch.manual_seed(1)
+    codec = SourceFilterCodec(dims, with_encoder=True)
+    codec.save(path, encoder=path / "codec_encoder.safetensors")
+    return codec.serve()
+
+
+def test_a_codec_goes_on_from_a_folder_with_fewer_blocks_as_it_was(tmp_path, monkeypatch):
+    given = small_folder(tmp_path / "given", SMALL)
+    dims = replace(SMALL, frame_blocks=3, pitch_blocks=2)
+    monkeypatch.setattr(training, "_NEARLY_NONE", 0.0)
+    grown = SourceFilterCodec(dims, with_encoder=True)
+    training.take_over(grown, tmp_path / "given")
+    codes = torch.randint(1000, (4, 6))
+    assert torch.equal(grown.serve().decode(codes), given.decode(codes))
+    samples = torch.rand(1764 * 3) - 0.5
+    assert torch.equal(grown.encode(samples), given.encode(samples))
+
+
+def test_a_codec_of_another_form_is_refused(tmp_path):
+    small_folder(tmp_path / "given", replace(SMALL, hop_blocks=2))
+    with pytest.raises(CodecError, match="another form"):
+        training.take_over(SourceFilterCodec(SMALL, with_encoder=True), tmp_path / "given")
+
+
+def test_no_steps_hand_a_codec_on_to_encode(corpus, monkeypatch, tmp_path):
+    given = small_folder(tmp_path / "given", SMALL)
+    monkeypatch.setattr(training, "DIMS", replace(SMALL, frame_blocks=2))
+    threads = torch.get_num_threads()
+    training.run(corpus, steps=0, init=tmp_path / "given", threads=threads)
+    encode.run(corpus, threads=threads)
+    shard = data.shards(corpus / "corpus")[0]
+    codes = encode.shard_codes(corpus, shard.name, [u.samples for u in shard.utterances])
+    sound = torch.from_numpy(shard.samples(shard.utterances[0]))
+    assert np.array_equal(codes[0], given.encode(sound).numpy())
+
+
+def vowels(pitch_hz: float, formants_hz: tuple[float, ...]) -> torch.Tensor:
+    """Half a second for each formant, [1, N]."""
+    time_s = torch.arange(11_025) / 22_050
+    harmonics_hz = pitch_hz * torch.arange(1, 60)[:, None]
+    sounds = [
+        (torch.sin(2 * torch.pi * harmonics_hz * time_s) / (1 + ((harmonics_hz - f) / 200) ** 2))
+        for f in formants_hz
+    ]
+    return 0.1 * torch.cat([sound.sum(dim=0) for sound in sounds])[None]
+
+
+def test_the_cepstral_loss_hears_formants_rather_than_pitch_or_level():
+    loss = training.CepstralLoss()
+    said = vowels(110, (500, 1500))
+    assert loss(said, said) == 0
+    assert loss(vowels(110, (500, 2000)), said) > 4 * loss(vowels(116, (500, 1500)), said)
+    # A louder sound differs by a constant in the first coefficient alone, in no slope.
+    noise = torch.randn(1, 22_050, generator=torch.Generator().manual_seed(0)) / 10
+    made, true = loss._features(2 * noise), loss._features(noise)
+    assert made[0][:, 1:].allclose(true[0][:, 1:], atol=0.05)
+    assert (made[0] - true[0])[:, 0].mean() == pytest.approx(np.log(4) * np.sqrt(2 * 26), rel=0.01)
+    assert made[1].allclose(true[1], atol=0.05)
 
 
 def test_a_batch_depends_on_seed_and_step_only(corpus):
