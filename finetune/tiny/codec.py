@@ -57,10 +57,8 @@ _PEAK_RATE = {"joint": 8e-4, "decoder": 5e-4}
 _LAST_RATE = {"joint": 0.08, "decoder": 0.02}  # of the peak
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64))  # window, hop
 RESOLUTIONS_PER_STEP = {"joint": 2, "decoder": 1}
-_NEARLY_NONE = (
-    0.01  # of a new block's outputs; none at all would give its other weights no gradients
-)
 _CEPSTRAL_WEIGHT = 3.0  # beside the STFT's, of the decoder alone
+_NEARLY_NONE = 0.01  # of a new block's outputs; with none its other weights had no gradients
 
 # Blocks at 12.5 Hz cost a stream next to nothing. With two of them (and as many for the pitch) the decoder did not say
 # all that is in the codes: a network with five was nearer to the teachers' cepstra after a tenth of its training.
@@ -100,8 +98,8 @@ def run(
     if init is not None:
         take_over(codec, init)
     if freeze_encoder:
-        joint = torch.load(folder / "codec_joint.pt", weights_only=True, map_location="cpu")
-        codec.load_state_dict(joint["weights"])
+        path = folder / "codec_joint.pt"
+        _load(codec, torch.load(path, weights_only=True, map_location="cpu"), path)
         segments = Segments(_with_codes(folder))
     else:
         segments = Segments(_corpus(folder))
@@ -241,7 +239,7 @@ class Trainer:
         if not self.checkpoint.exists():
             return
         kept = torch.load(self.checkpoint, weights_only=True, map_location=self.codec.device)
-        self.codec.load_state_dict(kept["weights"])
+        _load(self.codec, kept, self.checkpoint)
         self._optimiser.load_state_dict(kept["optimiser"])
         self.step, self.seconds = kept["step"], kept["seconds"]
 
@@ -430,6 +428,15 @@ def _log_distance(made: Tensor, true: Tensor, floor: float) -> Tensor:
 
 def _rng(seed: int, purpose: str, step: int) -> np.random.Generator:
     return np.random.default_rng([seed, step, *purpose.encode()])
+
+
+def _load(codec: SourceFilterCodec, kept: dict[str, Any], path: Path) -> None:
+    try:
+        codec.load_state_dict(kept["weights"])
+    except RuntimeError as error:
+        raise CodecError(
+            f"{path} is of a codec with other dims; move it away to begin anew, or name its exported folder with --init"
+        ) from error
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -209,6 +209,14 @@ def test_no_steps_hand_a_codec_on_to_encode(corpus, monkeypatch, tmp_path):
     assert np.array_equal(codes[0], given.encode(sound).numpy())
 
 
+def test_a_checkpoint_of_other_dims_is_refused_by_its_name(corpus, monkeypatch):
+    monkeypatch.setattr(training, "DIMS", SMALL)
+    training.run(corpus, steps=1, threads=torch.get_num_threads())
+    monkeypatch.setattr(training, "DIMS", replace(SMALL, frame_blocks=2))
+    with pytest.raises(CodecError, match=r"codec_joint\.pt is of a codec with other dims"):
+        training.run(corpus, steps=2, threads=torch.get_num_threads())
+
+
 def vowels(pitch_hz: float, formants_hz: tuple[float, ...]) -> torch.Tensor:
     """Half a second for each formant, [1, N]."""
     time_s = torch.arange(11_025) / 22_050
