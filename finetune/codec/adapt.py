@@ -40,7 +40,6 @@ from finetune.codec.recipe import Recipe
 from finetune.speaking import codec_encoder_of, open_codec, speaker_encoder_of
 from finetune.tiny.codec import (
     RESOLUTIONS,
-    RESOLUTIONS_PER_STEP,
     SpectralLoss,
     reconstruct,
     source_loss,
@@ -57,6 +56,7 @@ from kani_npc.speaker.load import load_speaker_encoder
 
 CHECKPOINTS, DELTA = "checkpoints", "delta.safetensors"
 HEARD_LINES = 3  # of the report, kept as sound
+RESOLUTIONS_PER_STEP = 2  # of the source-filter codec's
 
 
 def run(recipe: Recipe, runs: Path) -> dict[str, Any]:

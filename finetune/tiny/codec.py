@@ -3,8 +3,8 @@
 scalings: one that has not heard them gives their codes the voice of the nearest speaker that it knows.
 
 The true pitch drives the source while training, so that the spectral losses compare like with like; pitch and
-voicing learn from losses of their own. The decoder alone learns from cepstra as well: STFT losses spend themselves on
-noise and on what lies between harmonics.
+voicing learn from losses of their own. Mel cepstra are compared as well: STFT losses spend themselves on noise and on
+what lies between harmonics.
 
 Resumable: the newest checkpoint holds everything, the batch of a step is a function of seed and step. The learning rate
 follows steps or minutes, whichever is further, so a busy machine ends with fewer steps, not with an unfinished decay.
@@ -56,12 +56,11 @@ _WARM_UP_STEPS = 100
 _PEAK_RATE = {"joint": 8e-4, "decoder": 5e-4}
 _LAST_RATE = {"joint": 0.08, "decoder": 0.02}  # of the peak
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64))  # window, hop
-RESOLUTIONS_PER_STEP = {"joint": 2, "decoder": 1}
-_CEPSTRAL_WEIGHT = 3.0  # beside the STFT's, of the decoder alone
+_CEPSTRAL_WEIGHT = 3.0  # beside the STFT's
 _NEARLY_NONE = 0.01  # of a new block's outputs; with none its other weights had no gradients
 
-# Blocks at 12.5 Hz cost a stream next to nothing. With two of them (and as many for the pitch) the decoder did not say
-# all that is in the codes: a network with five was nearer to the teachers' cepstra after a tenth of its training.
+# Blocks at 12.5 Hz cost a stream next to nothing. With two, and two for the pitch, the decoder did not say all that is
+# in the codes: a network with five came nearer to the teachers' cepstra in a tenth of the training.
 DIMS = SourceFilterConfig(frame_blocks=6, pitch_blocks=4)
 # The decoder alone hears so many times as much of the voices whose copies were understood worst, beside their teachers.
 _TIMES = {"mira": 2, "tobin": 3, "greta": 4, "finn": 2}
@@ -233,7 +232,7 @@ class Trainer:
             self._weights, betas=(0.8, 0.99), weight_decay=0.01, fused=True
         )
         self._losses = {w: SpectralLoss(w, hop).to(codec.device) for w, hop in RESOLUTIONS}
-        self._cepstral = CepstralLoss().to(codec.device) if stage == "decoder" else None
+        self._cepstral = CepstralLoss().to(codec.device)
 
     def resume(self) -> None:
         if not self.checkpoint.exists():
@@ -280,17 +279,15 @@ class Trainer:
             quantised_BFZ = codec.latents(batch.codes_BKF)
         made_BN, pitch = reconstruct(codec, quantised_BFZ, batch.f0_BT, rng)
 
-        per_step = RESOLUTIONS_PER_STEP[self.stage]
-        windows = [RESOLUTIONS[i][0] for i in rng.choice(len(RESOLUTIONS), per_step, replace=False)]
-        spectral = torch.stack([self._losses[w](made_BN, batch.samples_BN) for w in windows]).mean()
+        window, _ = RESOLUTIONS[int(rng.integers(len(RESOLUTIONS)))]
+        stft = self._losses[window](made_BN, batch.samples_BN)
+        cepstral = self._cepstral(made_BN, batch.samples_BN)
         source, figures = source_loss(pitch, batch.f0_BT)
-        figures = {"stft": spectral.item(), **figures}
-        loss = spectral + source
-        if self._cepstral is not None:
-            cepstral = self._cepstral(made_BN, batch.samples_BN)
-            figures["cepstral"] = cepstral.item()
-            loss = loss + _CEPSTRAL_WEIGHT * cepstral
-        return loss, figures
+        return stft + _CEPSTRAL_WEIGHT * cepstral + source, {
+            "stft": stft.item(),
+            "cepstral": cepstral.item(),
+            **figures,
+        }
 
 
 def reconstruct(
