@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from finetune.device import AUTO, autocast, device_of
@@ -132,10 +132,9 @@ def take_over(codec: SourceFilterCodec, folder: Path) -> None:
     strange = [name for name in given if name not in own or own[name].shape != given[name].shape]
     if strange:
         raise CodecError(f"{folder} has weights of another form than this recipe's: {strange[:3]}")
-    for name, weight in own.items():
-        if name not in given and name.endswith("pointwise.scale"):
-            weight.fill_(_NEARLY_NONE)
-    codec.load_state_dict(own | given)
+    for name in codec.load_state_dict(given, strict=False).missing_keys:
+        if name.endswith("pointwise.scale"):
+            own[name].fill_(_NEARLY_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,21 +318,21 @@ def source_loss(pitch: Pitch, f0_BT: Tensor) -> tuple[Tensor, dict[str, float]]:
     return 3 * pitch_error + 0.5 * voicing_error, figures
 
 
-class SpectralLoss:
+class SpectralLoss(nn.Module):
     """Log magnitude L1 + half the spectral convergence + log mel L1, at one resolution."""
 
+    _window: Tensor
+    _mel_GQ: Tensor
+
     def __init__(self, window: int, hop: int) -> None:
+        super().__init__()
         self._hop = hop
         self._floor = window / 256 * 1e-3  # magnitudes grow with the window
-        self._window = torch.hann_window(window)
-        self._mel_GQ = mel_filters(22_050, window, min(80, window // 8)).T
+        mel_GQ = mel_filters(22_050, window, min(80, window // 8)).T
+        self.register_buffer("_window", torch.hann_window(window), persistent=False)
+        self.register_buffer("_mel_GQ", mel_GQ, persistent=False)
 
-    def to(self, device: torch.device) -> "SpectralLoss":
-        """The same, for sound on a device."""
-        self._window, self._mel_GQ = self._window.to(device), self._mel_GQ.to(device)
-        return self
-
-    def __call__(self, made_BN: Tensor, true_BN: Tensor) -> Tensor:
+    def forward(self, made_BN: Tensor, true_BN: Tensor) -> Tensor:
         made, true = self._magnitudes(made_BN), self._magnitudes(true_BN)
         loss = _log_distance(made, true, 2 * self._floor)
         loss = loss + 0.5 * (made - true).norm() / true.norm().clamp_min(1e-3)
@@ -347,7 +346,7 @@ class SpectralLoss:
         return spectrum.abs()
 
 
-class CepstralLoss:
+class CepstralLoss(nn.Module):
     """L1 of mel cepstra, their slopes and the slopes' slopes, in units of each coefficient's spread in the true sound.
 
     The features that recognisers of the hidden-Markov kind listen to: 26 bands from 130 to 6800 Hz, 13 coefficients,
@@ -358,24 +357,24 @@ class CepstralLoss:
     _BAND_LIMITS_HZ = (130.0, 6_800.0)
     _FLOOR = 1e-3  # of a band's power
 
+    _window: Tensor
+    _bands_GQ: Tensor
+    _cosines_CG: Tensor
+
     def __init__(self) -> None:
+        super().__init__()
         low, high = (2595 * np.log10(1 + hz / 700) for hz in self._BAND_LIMITS_HZ)
         edges_hz = 700 * (10 ** (np.linspace(low, high, self._BANDS + 2) / 2595) - 1)
         bins_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, self._WINDOW // 2 + 1)
         triangles = [np.interp(bins_hz, edges_hz[i : i + 3], (0, 1, 0)) for i in range(self._BANDS)]
         centres = (np.arange(self._BANDS) + 0.5) / self._BANDS
         cosines = np.cos(np.pi * np.outer(np.arange(self._COEFFICIENTS), centres))
-        self._window = torch.hann_window(self._WINDOW)
-        self._bands_GQ = torch.tensor(np.stack(triangles), dtype=torch.float32)
-        self._cosines_CG = torch.tensor(cosines * np.sqrt(2 / self._BANDS), dtype=torch.float32)
+        cosines *= np.sqrt(2 / self._BANDS)
+        self.register_buffer("_window", torch.hann_window(self._WINDOW), persistent=False)
+        for name, matrix in (("_bands_GQ", np.stack(triangles)), ("_cosines_CG", cosines)):
+            self.register_buffer(name, torch.tensor(matrix, dtype=torch.float32), persistent=False)
 
-    def to(self, device: torch.device) -> "CepstralLoss":
-        """The same, for sound on a device."""
-        self._window = self._window.to(device)
-        self._bands_GQ, self._cosines_CG = self._bands_GQ.to(device), self._cosines_CG.to(device)
-        return self
-
-    def __call__(self, made_BN: Tensor, true_BN: Tensor) -> Tensor:
+    def forward(self, made_BN: Tensor, true_BN: Tensor) -> Tensor:
         distances: list[Tensor] = []
         for made_BCT, true_BCT in zip(
             self._features(made_BN), self._features(true_BN), strict=True
