@@ -126,6 +126,9 @@ def encoder(
     copies: Annotated[
         bool, typer.Option(help="Teach the trained one to hear through the final codec.")
     ] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="Take this trained encoder's folder as it is.")
+    ] = None,
     threads: int = 2,
     seed: int = 0,
 ) -> None:
@@ -135,7 +138,7 @@ def encoder(
     if copies:
         encoder.hear_copies(folder, threads=threads, seed=seed)
     else:
-        encoder.run(folder, steps=steps, threads=threads, seed=seed)
+        encoder.run(folder, steps=steps, init=init, threads=threads, seed=seed)
 
 
 @app.command()

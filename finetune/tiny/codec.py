@@ -1,6 +1,6 @@
 """Trains the source-filter codec: first encoder and decoder together, then the decoder alone on the codes of
-`encode`, while the language model already trains on them. The decoder alone also hears the crowd's vocal-tract
-scalings: one that has not heard them gives their codes the voice of the nearest speaker that it knows.
+`encode`, while the language model already trains on them. Both stages hear the crowd's vocal-tract scalings too: a
+decoder that has not heard them gives their codes the voice of the nearest speaker that it knows.
 
 The true pitch drives the source while training, so that the spectral losses compare like with like; pitch and
 voicing learn from losses of their own. Mel cepstra are compared as well: STFT losses spend themselves on noise and on
@@ -18,7 +18,7 @@ Shapes: B rows, N samples, T hops, as in `kani_npc.codec.source_filter`.
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from finetune.speaking import TINY_CODEC_ENCODER
 from finetune.tiny import crowd
 from finetune.tiny.data import SAMPLES_PER_HOP, shards
 from finetune.tiny.encode import shard_codes
-from finetune.tiny.teachers import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from finetune.tiny.teachers import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, TEACHERS
 from kani_npc.codec.source_filter import (
     ENCODER_FILE,
     HOPS_PER_FRAME,
@@ -65,6 +65,7 @@ DIMS = SourceFilterConfig(frame_blocks=6, pitch_blocks=4)
 # The decoder alone hears so many times as much of the voices whose copies were understood worst, beside their teachers.
 _TIMES = {"mira": 2, "tobin": 3, "greta": 4, "finn": 2}
 _TIMES_CROWD = 2
+_VOICES = {teacher.voice for teacher in TEACHERS}
 
 
 def run(
@@ -101,7 +102,7 @@ def run(
         _load(codec, torch.load(path, weights_only=True, map_location="cpu"), path)
         segments = Segments(_with_codes(folder))
     else:
-        segments = Segments(_corpus(folder))
+        segments = Segments(_spoken(folder))
     trainer = Trainer(codec.to(where), stage, folder / f"codec_{stage}.pt", seed)
     trainer.resume()
 
@@ -186,33 +187,45 @@ class Segments:
         return Batch(torch.from_numpy(samples), torch.from_numpy(f0), codes_BKF)
 
 
-def _corpus(folder: Path) -> list[Recorded]:
+def _spoken(folder: Path) -> list[Recorded]:
+    """Corpus and scalings."""
     return [
-        Recorded(u.voice, shard.pcm(u), shard.f0(u), None)
-        for shard in shards(folder / "corpus")
-        if not shard.is_held_out
-        for u in shard.utterances
+        Recorded(voice, pcm_N, f0_T, None)
+        for _, utterances in _read(folder)
+        for voice, pcm_N, f0_T in utterances
     ]
 
 
 def _with_codes(folder: Path) -> list[Recorded]:
-    """Corpus and scalings, as often as the decoder shall hear each."""
+    """The same with their codes, as often as the decoder shall hear each."""
     recorded: list[Recorded] = []
+    for name, utterances in _read(folder):
+        codes = shard_codes(folder, name, [len(pcm_N) for _, pcm_N, _ in utterances])
+        for (voice, pcm_N, f0_T), codes_KF in zip(utterances, codes, strict=True):
+            times = _TIMES.get(voice, 1) if voice in _VOICES else _TIMES_CROWD
+            recorded += times * [Recorded(voice, pcm_N, f0_T, codes_KF)]
+    return recorded
+
+
+def _read(
+    folder: Path,
+) -> Iterator[tuple[str, list[tuple[str, NDArray[np.int16], NDArray[np.float32]]]]]:
+    """The shards to train on by name, with voice, sound and pitch of each utterance."""
     for shard in shards(folder / "corpus"):
         if not shard.is_held_out:
-            codes = shard_codes(folder, shard.name, [u.samples for u in shard.utterances])
-            for u, codes_KF in zip(shard.utterances, codes, strict=True):
-                one = Recorded(u.voice, shard.pcm(u), shard.f0(u), codes_KF)
-                recorded += _TIMES.get(u.voice, 1) * [one]
+            yield shard.name, [(u.voice, shard.pcm(u), shard.f0(u)) for u in shard.utterances]
     for speaker in crowd.crowd():
         if speaker.is_scaling and not speaker.is_held_out:
             for name, spoken in crowd.read_shards(folder / "crowd", speaker):
                 f0 = np.load(folder / "crowd" / f"{name}.f0.npy", mmap_mode="r")
-                codes = shard_codes(folder, name, [said.samples for said, _ in spoken])
-                for (said, pcm_N), codes_KF in zip(spoken, codes, strict=True):
-                    pitch = f0[said.offset // SAMPLES_PER_HOP :][: said.samples // SAMPLES_PER_HOP]
-                    recorded += _TIMES_CROWD * [Recorded(speaker.name, pcm_N, pitch, codes_KF)]
-    return recorded
+                starts = [said.offset // SAMPLES_PER_HOP for said, _ in spoken]
+                yield (
+                    name,
+                    [
+                        (speaker.name, pcm_N, f0[start:][: said.samples // SAMPLES_PER_HOP])
+                        for start, (said, pcm_N) in zip(starts, spoken, strict=True)
+                    ],
+                )
 
 
 class Trainer:

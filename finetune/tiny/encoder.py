@@ -41,7 +41,9 @@ from finetune.tiny.lm import Spoken, read_codes
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, TEACHERS, speak
 from kani_npc.codec.source_filter import SourceFilterCodec
+from kani_npc.errors import ModelError
 from kani_npc.speaker.enrollment import least_likeness
+from kani_npc.speaker.load import load_speaker_encoder
 from kani_npc.speaker.log_mel import HIGHEST_HZ, LOWEST_HZ, LogMelConfig, LogMelEncoder, hz, mel
 
 SPACE = "tiny-2"
@@ -79,8 +81,19 @@ class Heard:
     log_mels_MT: NDArray[np.float16]
 
 
-def run(folder: Path, *, steps: int = STEPS, threads: int = 1, seed: int = 0) -> dict[str, object]:
-    """Trains to the end of `steps`, or on from the checkpoint, and writes the figures."""
+def run(
+    folder: Path,
+    *,
+    steps: int = STEPS,
+    init: Path | None = None,
+    threads: int = 1,
+    seed: int = 0,
+) -> dict[str, object]:
+    """Trains to the end of `steps`, or on from the checkpoint, and writes the figures.
+
+    `init` is the folder of a trained encoder such as the shipped one, which is taken as it is: its space stays, and
+    what was enrolled in it. Raises `ModelError` if it is none of this kind and space.
+    """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     heard = everybody(folder)
@@ -90,11 +103,16 @@ def run(folder: Path, *, steps: int = STEPS, threads: int = 1, seed: int = 0) ->
         f"{len(training)} speakers to learn, {len(held_out)} held out; {len(merged)} names merged",
         flush=True,
     )
-    encoder = LogMelEncoder(LogMelConfig(SPACE, channels=CHANNELS, pooled_channels=POOLED_CHANNELS))
-    seconds = _train(encoder, training, folder / "speaker" / "training.pt", steps, seed)
-    encoder.eval()
-    changes = _changes(encoder, heard, held_out, seed)
-    encoder.config = replace(encoder.config, change_threshold=changes["threshold"])
+    if init is None:
+        config = LogMelConfig(SPACE, channels=CHANNELS, pooled_channels=POOLED_CHANNELS)
+        encoder = LogMelEncoder(config)
+        seconds = _train(encoder, training, folder / "speaker" / "training.pt", steps, seed)
+        encoder.eval()
+        changes = _changes(encoder, heard, held_out, seed)
+        encoder.config = replace(encoder.config, change_threshold=changes["threshold"])
+    else:
+        encoder, steps, seconds = _taken_over(init), 0, 0.0
+        changes = _changes(encoder, heard, held_out, seed)
     encoder.save(folder / "speaker")
     figures = _judge(encoder, heard, training, held_out, seed) | {
         "change_of_speaker": changes,
@@ -111,6 +129,15 @@ def run(folder: Path, *, steps: int = STEPS, threads: int = 1, seed: int = 0) ->
     (folder / "speaker" / "encoder.json").write_text(text)
     print(text, flush=True)
     return figures
+
+
+def _taken_over(folder: Path) -> LogMelEncoder:
+    encoder = load_speaker_encoder(folder)
+    if not isinstance(encoder, LogMelEncoder) or encoder.space != SPACE:
+        raise ModelError(
+            f"{folder} has no encoder of the space {SPACE!r}, but of {encoder.space!r}"
+        )
+    return encoder
 
 
 # --- who there is ------------------------------------------------------------------------------------------------
@@ -362,11 +389,8 @@ def hear_copies(folder: Path, *, steps: int = COPY_STEPS, threads: int = 2, seed
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    kept = torch.load(folder / "speaker" / "training.pt", weights_only=True)
-    config = LogMelConfig(SPACE, channels=CHANNELS, pooled_channels=POOLED_CHANNELS)
-    was, encoder = LogMelEncoder(config).eval(), LogMelEncoder(config)
-    was.load_state_dict(kept["encoder"])
-    encoder.load_state_dict(kept["encoder"])
+    was, encoder = (_taken_over(folder / "speaker") for _ in range(2))
+    encoder.requires_grad_(True)
     heard, merged = everybody(folder), merge(folder)
     training, held_out = _split(heard, merged)
     recordings = [sound for sounds in training.values() for sound in sounds]

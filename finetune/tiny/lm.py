@@ -21,7 +21,8 @@ import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
-from finetune.device import AUTO, autocast, device_of
+from finetune.device import AUTO, autocast, device_of, multiplies_bfloat16
 from finetune.tiny.package import lm_config, tokenizer
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
@@ -41,6 +43,7 @@ from kani_npc.lm.config import LmConfig
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
+from kani_npc.speaker.protocol import WEIGHTS
 from kani_npc.text.phones import PAD, PhoneTokenizer
 from kani_npc.tokens import TokenLayout
 
@@ -305,6 +308,19 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), targets, ignore_index=IGNORED)
 
 
+class Float32Products(TorchFunctionMode):
+    """Within it nothing is made bfloat16: `torch.optim.Muon` multiplies in that, whatever the device is good at."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return args[0].float() if func is Tensor.bfloat16 else func(*args, **(kwargs or {}))
+
+
 class Trainer:
     """A model, its average, an optimiser, and where they are kept."""
 
@@ -370,7 +386,8 @@ class Trainer:
         self.lm.zero_grad(set_to_none=True)
         (loss_K.mean() + reading * symbol_loss).backward()
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
-        self._muon.step()
+        with nullcontext() if multiplies_bfloat16(self.lm.device) else Float32Products():
+            self._muon.step()
         self._adam.step()
         self.step += 1
         self.batches_done += 1
@@ -458,17 +475,30 @@ def trained(folder: Path) -> Lfm2:
     return lm.eval().requires_grad_(False)
 
 
-def begun_from(model: Path, encode: PhoneTokenizer, dims: Dims | None = None) -> Lfm2:
-    """Weights of a model folder, but for the speaker projection, which is new: its space may be another."""
+def begun_from(
+    model: Path, encode: PhoneTokenizer, dims: Dims | None = None, *, speaker: Path | None = None
+) -> Lfm2:
+    """Weights of a model folder; the speaker projection is new unless `speaker` is the folder's own encoder.
+
+    Raises `ValueError` for one of other dims.
+    """
     given = load_lm(model)
     lm = new_lm(encode, given.config.audio_step, dims)
     if given.config != lm.config:
         raise ValueError(f"the model in {model} has other dims than this recipe's")
     weights = given.float().state_dict()
-    for name, weight in lm.speaker_emb_projection.state_dict().items():
-        weights[f"speaker_emb_projection.{name}"] = weight
+    if not _same_encoder(model / "speaker", speaker):
+        for name, weight in lm.speaker_emb_projection.state_dict().items():
+            weights[f"speaker_emb_projection.{name}"] = weight
     lm.load_state_dict(weights)
     return lm
+
+
+def _same_encoder(one: Path, other: Path | None) -> bool:
+    """Whether both folders have a speaker encoder, and the same one: a space's name may outlive its weights."""
+    if other is None or not ((one / WEIGHTS).exists() and (other / WEIGHTS).exists()):
+        return False
+    return (one / WEIGHTS).read_bytes() == (other / WEIGHTS).read_bytes()
 
 
 def run(
@@ -503,7 +533,7 @@ def run(
             raise ValueError(f"{checkpoint} is of {its_dims}; take another folder, or remove it")
         lm = new_lm(encode, kept["audio_step"], dims)
     elif init:
-        lm = begun_from(init, encode, dims)
+        lm = begun_from(init, encode, dims, speaker=folder / "speaker")
     else:
         lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2), dims)
     audio_step = lm.config.audio_step

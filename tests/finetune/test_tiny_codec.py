@@ -242,7 +242,7 @@ def test_the_cepstral_loss_hears_formants_rather_than_pitch_or_level():
 
 
 def test_a_batch_depends_on_seed_and_step_only(corpus):
-    segments = training.Segments(training._corpus(corpus))
+    segments = training.Segments(training._spoken(corpus))
     one, same, other = (segments.batch(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(one.samples_BN, same.samples_BN) and torch.equal(one.f0_BT, same.f0_BT)
     assert not torch.equal(one.samples_BN, other.samples_BN)

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from finetune.tiny import crowd, encoder
+from finetune.tiny.package import MODEL_FOLDER
 from finetune.tiny.teachers import TEACHERS
+from kani_npc.errors import ModelError
 from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder, hz, mel
 from tests.support.clips import speechlike
 
@@ -109,3 +111,13 @@ def test_embedding_of_a_crop_is_the_one_that_serving_makes():
     with torch.no_grad():
         ours = encoder.embeddings(net, [log_mels, log_mels[:, : random.Random(0).randint(50, 99)]])
     np.testing.assert_allclose(ours[0].numpy(), net.embed(sound), atol=1e-6)
+
+
+def test_a_trained_encoder_is_taken_as_it_is_and_one_of_another_space_refused(tmp_path: Path):
+    shipped = MODEL_FOLDER / "speaker"
+    encoder._taken_over(shipped).save(tmp_path / "same")
+    for file in ("config.json", "model.safetensors"):
+        assert (tmp_path / "same" / file).read_bytes() == (shipped / file).read_bytes()
+    LogMelEncoder(LogMelConfig("tiny-1", channels=8, pooled_channels=8)).save(tmp_path / "older")
+    with pytest.raises(ModelError, match="'tiny-2', but of 'tiny-1'"):
+        encoder._taken_over(tmp_path / "older")
