@@ -1,14 +1,13 @@
 """The recipe's commands, in the order in which they run.
 
     python -m finetune.tiny data       the teachers speak the lines
+    python -m finetune.tiny crowd      more speakers, for codec, language model and speaker encoder
     python -m finetune.tiny codec      trains the codec; then, with --freeze-encoder, its decoder alone
     python -m finetune.tiny encode     the corpus as codes, once the encoder is frozen
-    python -m finetune.tiny lm         trains the language model on the codes
-    python -m finetune.tiny crowd      more speakers, for the speaker encoder
     python -m finetune.tiny encoder    trains the speaker encoder
-    python -m finetune.tiny adapt      the language model takes its voices from recordings
-    python -m finetune.tiny evaluate   word error rate, likeness and speed, beside the teachers'
+    python -m finetune.tiny lm         trains the language model on the codes
     python -m finetune.tiny package    writes the model folder that the service loads
+    python -m finetune.tiny evaluate   word error rate, likeness and speed, beside the teachers'
 
 Every command goes on where it was stopped. Only parses arguments: the work is in the file of the same name.
 """
@@ -135,6 +134,8 @@ def encoder(
     """Trains the speaker encoder; then, with --copies, to know speakers through the codec."""
     from finetune.tiny import encoder
 
+    if copies and init is not None:
+        raise ValueError("--init comes first; --copies then teaches the encoder that it took")
     if copies:
         encoder.hear_copies(folder, threads=threads, seed=seed)
     else:

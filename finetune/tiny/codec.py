@@ -19,7 +19,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -188,44 +188,38 @@ class Segments:
 
 
 def _spoken(folder: Path) -> list[Recorded]:
-    """Corpus and scalings."""
-    return [
-        Recorded(voice, pcm_N, f0_T, None)
-        for _, utterances in _read(folder)
-        for voice, pcm_N, f0_T in utterances
-    ]
+    """Corpus and scalings, without codes."""
+    return [one for _, shard in _shards(folder) for one in shard]
 
 
 def _with_codes(folder: Path) -> list[Recorded]:
     """The same with their codes, as often as the decoder shall hear each."""
     recorded: list[Recorded] = []
-    for name, utterances in _read(folder):
-        codes = shard_codes(folder, name, [len(pcm_N) for _, pcm_N, _ in utterances])
-        for (voice, pcm_N, f0_T), codes_KF in zip(utterances, codes, strict=True):
-            times = _TIMES.get(voice, 1) if voice in _VOICES else _TIMES_CROWD
-            recorded += times * [Recorded(voice, pcm_N, f0_T, codes_KF)]
+    for name, shard in _shards(folder):
+        codes = shard_codes(folder, name, [len(one.pcm_N) for one in shard])
+        for one, codes_KF in zip(shard, codes, strict=True):
+            times = _TIMES.get(one.voice, 1) if one.voice in _VOICES else _TIMES_CROWD
+            recorded += times * [replace(one, codes_KF=codes_KF)]
     return recorded
 
 
-def _read(
-    folder: Path,
-) -> Iterator[tuple[str, list[tuple[str, NDArray[np.int16], NDArray[np.float32]]]]]:
-    """The shards to train on by name, with voice, sound and pitch of each utterance."""
+def _shards(folder: Path) -> Iterator[tuple[str, list[Recorded]]]:
+    """What may be trained on of corpus and scalings, shard by shard with its name."""
     for shard in shards(folder / "corpus"):
         if not shard.is_held_out:
-            yield shard.name, [(u.voice, shard.pcm(u), shard.f0(u)) for u in shard.utterances]
+            yield (
+                shard.name,
+                [Recorded(u.voice, shard.pcm(u), shard.f0(u), None) for u in shard.utterances],
+            )
     for speaker in crowd.crowd():
         if speaker.is_scaling and not speaker.is_held_out:
             for name, spoken in crowd.read_shards(folder / "crowd", speaker):
                 f0 = np.load(folder / "crowd" / f"{name}.f0.npy", mmap_mode="r")
-                starts = [said.offset // SAMPLES_PER_HOP for said, _ in spoken]
-                yield (
-                    name,
-                    [
-                        (speaker.name, pcm_N, f0[start:][: said.samples // SAMPLES_PER_HOP])
-                        for start, (said, pcm_N) in zip(starts, spoken, strict=True)
-                    ],
-                )
+                scaled: list[Recorded] = []
+                for said, pcm_N in spoken:
+                    pitch = f0[said.offset // SAMPLES_PER_HOP :][: said.samples // SAMPLES_PER_HOP]
+                    scaled.append(Recorded(speaker.name, pcm_N, pitch, None))
+                yield name, scaled
 
 
 class Trainer:

@@ -96,6 +96,7 @@ def run(
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
+    given = None if init is None else _taken_over(init)  # a wrong one is refused before the work
     heard = everybody(folder)
     merged = merge(folder)
     training, held_out = _split(heard, merged)
@@ -103,16 +104,16 @@ def run(
         f"{len(training)} speakers to learn, {len(held_out)} held out; {len(merged)} names merged",
         flush=True,
     )
-    if init is None:
+    if given is None:
         config = LogMelConfig(SPACE, channels=CHANNELS, pooled_channels=POOLED_CHANNELS)
         encoder = LogMelEncoder(config)
         seconds = _train(encoder, training, folder / "speaker" / "training.pt", steps, seed)
         encoder.eval()
-        changes = _changes(encoder, heard, held_out, seed)
-        encoder.config = replace(encoder.config, change_threshold=changes["threshold"])
     else:
-        encoder, steps, seconds = _taken_over(init), 0, 0.0
-        changes = _changes(encoder, heard, held_out, seed)
+        encoder, steps, seconds = given, 0, 0.0
+    changes = _changes(encoder, heard, held_out, seed)
+    if given is None:
+        encoder.config = replace(encoder.config, change_threshold=changes["threshold"])
     encoder.save(folder / "speaker")
     figures = _judge(encoder, heard, training, held_out, seed) | {
         "change_of_speaker": changes,
@@ -385,7 +386,8 @@ def hear_copies(folder: Path, *, steps: int = COPY_STEPS, threads: int = 2, seed
     """Teaches the trained encoder that a speaker's copy through the codec is that speaker, and judges it again.
 
     The space stays: the answer that is asked for, for a recording and for its copy, is the encoder's own for the
-    recording. Only speakers that it was trained on are copied. `embeddings.npz` is left as it is.
+    recording. Only speakers that it was trained on are copied. `embeddings.npz` is left as it is. It begins with the
+    encoder in `speaker/`: run again, it goes on from what it has taught.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
