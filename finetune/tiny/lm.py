@@ -44,7 +44,7 @@ from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
 from kani_npc.speaker.protocol import WEIGHTS
-from kani_npc.text.phones import PAD, PhoneTokenizer
+from kani_npc.text.phones import MAX_SYMBOLS, PAD, PhoneTokenizer
 from kani_npc.tokens import TokenLayout
 
 CODEBOOK_SIZE = 1000
@@ -188,7 +188,7 @@ class Examples:
                 # Mostly two or three, now and then as many as forty seconds hold.
                 count = min(len(parts), 2 + int(rng.expovariate(0.6)))
                 taken = [parts.pop() for _ in range(count)]
-                while sum(len(part.codes_FK) for part in taken) >= MAX_FRAMES:
+                while not self._fits_one_line(taken):
                     parts.append(taken.pop())
                 text = " ".join(part.text for part in taken)
                 codes = np.concatenate([part.codes_FK for part in taken])
@@ -200,6 +200,11 @@ class Examples:
             tag = None if untagged else line.tag
             examples.append(self.example(line, tag=tag, with_speaker=not voiceless))
         return examples
+
+    def _fits_one_line(self, parts: Sequence[Spoken]) -> bool:
+        """Whether a request may be as long, by the sound and by the text."""
+        symbols = sum(len(self._encode.symbols(part.text, part.tag)) + 1 for part in parts)
+        return symbols <= MAX_SYMBOLS and sum(len(part.codes_FK) for part in parts) < MAX_FRAMES
 
     def batches(
         self, examples: Sequence[Example], tokens: int, rng: random.Random

@@ -110,6 +110,15 @@ def test_an_epoch_says_every_line_once_and_some_in_a_row(examples):
     assert all(len({row.shape for row in group}) == 1 for group in groups)
 
 
+def test_lines_in_a_row_are_no_longer_than_a_request_may_be(examples, monkeypatch):
+    monkeypatch.setattr(recipe, "JOINED", 1.0)
+    few_frames = np.zeros((20, 4), np.int16)  # so that the text is what makes it long
+    line = recipe.Spoken(TEACHERS[0].voice, "en_us", "grumbletonk " * 15, few_frames)
+    rows = examples.epoch([line] * 60, random.Random(0))  # raises InvalidUtterance for one
+    assert 20 < len(rows) < 60
+    assert sum(len(row.codes_FK) for row in rows) == 60 * 20
+
+
 def test_the_due_symbols_walk_through_the_text_and_end_with_its_pause(examples):
     example = examples.example(spoken(1)[0], tag="en_us")
     due = recipe.due_symbols(example).tolist()
