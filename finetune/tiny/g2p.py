@@ -1,8 +1,10 @@
 """Makes `pronunciations.xz`: CMUdict, and letter-to-sound rules learned from it for all other words.
 
-The dictionary is the one in pocketsphinx's wheel. Letters and phones are aligned by Viterbi training (a letter says
-nothing, one phone or two); then, letter by letter, a rule is kept for as much context as changes the answer.
-Words that the rules get right need no entry, so the dictionary that ships holds the exceptions only.
+Most words are as in Festival's edition of CMUdict (Debian's `festlex-cmu`), which has stress and which flite, the
+teacher, speaks by; words that it lacks are from the one in pocketsphinx's wheel, with stress by the rules. Letters and
+phones are aligned by Viterbi training (a letter says nothing, one phone or two); then, letter by letter, a rule is kept
+for as much context as changes the answer. Words that the rules get right need no entry, so the dictionary that ships
+holds the exceptions only.
 
     python -m finetune.tiny.g2p kani_npc/tiny
 """
@@ -18,10 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kani_npc.text.phones import (
-    ALPHABET,
+    CODES,
     CONTEXT,
-    PHONES,
     PRONUNCIATIONS_FILE,
+    STRESS,
     Pronunciations,
     contexts,
 )
@@ -32,24 +34,66 @@ _ALIGNMENT_WORDS = (
 _ALIGNMENT_ROUNDS = 5
 _RARE = 1e-6
 _HELD_OUT_ONE_IN = 20
+_FESTIVAL = Path("/usr/share/festival/dicts/cmu/cmudict-0.4.out")
+_FESTIVAL_ENTRY = re.compile(r'\("([a-z]+(?:\'[a-z]+)*)" \S+ \((.*)\)\)')
+_FESTIVAL_SYLLABLE = re.compile(r"\(\(([a-z ]+)\) ([01])\)")
 
 Lexicon = dict[str, str]
 """Word -> packed phones, one character of `ALPHABET` each."""
 
+_WITHOUT_STRESS = str.maketrans({stressed: vowel for vowel, stressed in STRESS.items()})
+
 
 def read_dictionary(path: Path | None = None) -> Lexicon:
-    """CMUdict's first pronunciation of every word of letters and apostrophes."""
+    """CMUdict's first pronunciation of every word of letters and apostrophes, without stress."""
     if path is None:
         from pocketsphinx import get_model_path
 
         path = Path(get_model_path()) / "en-us" / "cmudict-en-us.dict"
-    code: dict[str, str] = dict(zip(PHONES, ALPHABET, strict=True))
     lexicon: Lexicon = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         word, *phones = line.split()
         if re.fullmatch(r"[a-z]+(?:'[a-z]+)*", word):
-            lexicon[word] = "".join(code[phone] for phone in phones)
+            lexicon[word] = "".join(CODES[phone] for phone in phones)
     return lexicon
+
+
+def read_stressed_dictionary(path: Path = _FESTIVAL) -> Lexicon:
+    """The first pronunciation of every word in Festival's edition of CMUdict, with stress; its `ax` is CMUdict's AH0.
+
+    Raises `FileNotFoundError` where `festlex-cmu` is not installed.
+    """
+    lexicon: Lexicon = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = _FESTIVAL_ENTRY.fullmatch(line.strip())
+        if entry is None or entry[1] in lexicon:
+            continue
+        lexicon[entry[1]] = "".join(
+            STRESS.get(code, code) if stress == "1" else code
+            for phones, stress in _FESTIVAL_SYLLABLE.findall(entry[2])
+            for code in map(_code_of, phones.split())
+        )
+    return lexicon
+
+
+def _code_of(phone: str) -> str:
+    return CODES["AH" if phone == "ax" else phone.upper()]
+
+
+def stressed_like(phones: str, example: str) -> str:
+    """Packed phones without stress, with it on those vowels, by their count, that have it in `example`.
+
+    Where that has another number of vowels, the first one has it.
+    """
+    plain = example.translate(_WITHOUT_STRESS)
+    has_stress = [
+        code != vowel for code, vowel in zip(example, plain, strict=True) if vowel in STRESS
+    ]
+    count = sum(code in STRESS for code in phones)
+    if len(has_stress) != count:
+        has_stress = [True] + [False] * (count - 1)
+    of_vowel = iter(has_stress)
+    return "".join(STRESS[c] if c in STRESS and next(of_vowel) else c for c in phones)
 
 
 def align(lexicon: Lexicon, seed: int = 0) -> dict[str, list[str]]:
@@ -141,15 +185,17 @@ def pack(rules: dict[str, str], words: Lexicon) -> bytes:
     )
 
 
-def error_rates(pronunciations: Pronunciations, lexicon: Lexicon) -> tuple[float, float]:
-    """Phone and word error rate of the rules alone."""
-    errors = phones = wrong = 0
+def error_rates(pronunciations: Pronunciations, lexicon: Lexicon) -> tuple[float, float, float]:
+    """Of the rules alone: phone error rate, word error rate, and the share of words whose stress alone is wrong."""
+    errors = phones = wrong = stress = 0
     for word, right in lexicon.items():
         said = pronunciations.sound_out(word)
-        errors += _distance(said, right)
+        plain, plain_right = said.translate(_WITHOUT_STRESS), right.translate(_WITHOUT_STRESS)
+        errors += _distance(plain, plain_right)
         phones += len(right)
-        wrong += said != right
-    return errors / phones, wrong / len(lexicon)
+        wrong += plain != plain_right
+        stress += plain == plain_right and said != right
+    return errors / phones, wrong / len(lexicon), stress / len(lexicon)
 
 
 def _distance(a: Sequence[str], b: Sequence[str]) -> int:
@@ -163,19 +209,23 @@ def _distance(a: Sequence[str], b: Sequence[str]) -> int:
 
 def run(folder: Path) -> None:
     """Writes `pronunciations.xz` and prints how well the rules do on words they have not seen."""
-    lexicon = read_dictionary()
+    lexicon = read_stressed_dictionary()
     aligned = align(lexicon)
     held_out = set(random.Random(1).sample(sorted(aligned), len(aligned) // _HELD_OUT_ONE_IN))
     seen = learn_rules({word: sounds for word, sounds in aligned.items() if word not in held_out})
-    phone_errors, word_errors = error_rates(
+    phone_errors, word_errors, stress_errors = error_rates(
         Pronunciations(pack(seen, {})), {w: lexicon[w] for w in held_out}
     )
     print(
-        f"rules on {len(held_out)} unseen words: {phone_errors:.1%} phone errors, {word_errors:.1%} words wrong"
+        f"rules on {len(held_out)} unseen words: {phone_errors:.1%} phone errors, {word_errors:.1%} words wrong, "
+        f"{stress_errors:.1%} in their stress alone"
     )
 
     rules = learn_rules(aligned)
     by_rule = Pronunciations(pack(rules, {}))
+    for word, phones in read_dictionary().items():
+        if word not in lexicon:
+            lexicon[word] = stressed_like(phones, by_rule.sound_out(word.replace("'", "")))
     exceptions = {w: p for w, p in lexicon.items() if "'" in w or by_rule.sound_out(w) != p}
     packed = pack(rules, exceptions)
     folder.mkdir(parents=True, exist_ok=True)

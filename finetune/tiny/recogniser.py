@@ -65,9 +65,10 @@ def _dictionary() -> str:
     rows: list[str] = []
     for word in vocabulary():
         if word in known:
-            phones = [PHONES[ALPHABET.index(symbol)] for symbol in known[word]]
+            phones = [PHONES[ALPHABET.index(code)] for code in known[word]]
         else:
-            phones = [symbol for symbol in rules.symbols(word) if symbol in PHONES]
+            spoken = (symbol.rstrip("1") for symbol in rules.symbols(word))
+            phones = [phone for phone in spoken if phone in PHONES]
         rows.append(f"{word} {' '.join(phones)}\n")
     return "".join(rows)
 

@@ -10,12 +10,13 @@ a few positions and a symbol and its sound are a fixed distance apart, which a s
 distance that varies with the line. Knows nothing about models; `finetune/tiny/g2p.py` makes the pronunciations.
 
 The `pronunciations.xz` of a model folder is text: rules, an empty line, words; both sorted lines `key value`, a phone
-being one character, its place in `ALPHABET`. The words are searched where they lie: no table of them is built.
+being one character, as `CODES` says. The words are searched where they lie: no table of them is built.
 """
 
 import json
 import lzma
 import re
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,17 @@ from kani_npc.tokens import END_OF_TEXT, START_OF_TEXT
 KIND = "phones"
 PRONUNCIATIONS_FILE = "pronunciations.xz"
 
-# ARPAbet as CMUdict writes it, without stress.
+# ARPAbet as CMUdict writes it, vowels without stress; a 1 after one is stress of either kind.
 PHONES = (
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 ).split()
-ALPHABET = "".join(chr(ord("A") + i) for i in range(26)) + "".join(
-    chr(ord("a") + i) for i in range(13)
-)
+VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
+STRESSED = [f"{vowel}1" for vowel in VOWELS]
+SOUNDS = (*PHONES, *STRESSED)
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + "01"
+CODES = dict(zip(SOUNDS, ALPHABET, strict=True))
+STRESS = {CODES[vowel]: CODES[stressed] for vowel, stressed in zip(VOWELS, STRESSED, strict=True)}
+"""The code of a vowel -> that of the same with stress."""
 WORD_GAP = " "
 PAUSES = (",", ".", "?", "!")
 
@@ -51,7 +56,9 @@ MAX_SYMBOLS = round(MAX_SPEECH_S * 14)
 _TAGGED = re.compile(r"([A-Za-z0-9_-]{1,32}): ?")
 _WORD_OR_PAUSE = re.compile(r"(?:[^\W\d_]|')+|[,.?!]")
 _SPANISH = "es"
-_VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+_ANY_VOWEL = frozenset((*VOWELS, *STRESSED))
+_VOWEL_CODE = re.compile(f"[{''.join(STRESS)}]")
+_STRESSED_CODE = re.compile(f"[{''.join(STRESS.values())}]")
 
 # Letters of the rules' context, nearest first: the letter, 1 right, 1 left, 2 right, ...
 CONTEXT = (0, 1, -1, 2, -2, 3, -3, 4)
@@ -60,8 +67,8 @@ _EDGE = "#"
 _LETTER_NAMES = dict(
     zip(
         "abcdefghijklmnopqrstuvwxyz",
-        "EY|B IY|S IY|D IY|IY|EH F|JH IY|EY CH|AY|JH EY|K EY|EH L|EH M|EH N|OW|P IY|K Y UW|AA R|EH S|T IY|Y UW|"
-        "V IY|D AH B AH L Y UW|EH K S|W AY|Z IY".split("|"),
+        "EY1|B IY1|S IY1|D IY1|IY1|EH1 F|JH IY1|EY1 CH|AY1|JH EY1|K EY1|EH1 L|EH1 M|EH1 N|OW1|P IY1|K Y UW1|AA1 R|"
+        "EH1 S|T IY1|Y UW1|V IY1|D AH1 B AH L Y UW|EH1 K S|W AY1|Z IY1".split("|"),
         strict=True,
     )
 )
@@ -85,25 +92,34 @@ class Pronunciations:
             for context, _, sound in (line.partition(" ") for line in rules.decode().splitlines())
         }
         self._words = _SortedLines(words)
+        self.have_stress = any(map(_STRESSED_CODE.search, self._rules.values()))
+        """Whether vowels are told apart by it: models from before there was stress have never heard of it."""
 
     def phones(self, word: str) -> list[str]:
         """The phones of one word of letters and apostrophes; never empty for a word with a letter in it."""
         lower = word.lower().strip("'")
         packed = self._words.get(lower)
         if packed is None and word.isupper() and 2 <= len(word) <= 5:
-            return [phone for letter in lower for phone in _LETTER_NAMES.get(letter, "").split()]
+            return self._spelled(lower)
         if packed is None and lower.endswith("'s"):
             stem = self.phones(lower[:-2])
             return stem + _plural(stem)
         if packed is None:
             packed = self.sound_out(lower.replace("'", ""))
         if not packed:  # a word whose every letter is silent by the rules, "hh" say, is spelled
-            return [phone for letter in lower for phone in _LETTER_NAMES.get(letter, "").split()]
-        return [PHONES[ALPHABET.index(symbol)] for symbol in packed]
+            return self._spelled(lower)
+        return [SOUNDS[ALPHABET.index(code)] for code in packed]
+
+    def _spelled(self, letters: str) -> list[str]:
+        names = " ".join(_LETTER_NAMES.get(letter, "") for letter in letters)
+        return (names if self.have_stress else names.replace("1", "")).split()
 
     def sound_out(self, letters: str) -> str:
-        """The rules alone: lower-case letters -> packed phones."""
-        return "".join(self._sound(context) for context in contexts(letters))
+        """The rules alone: lower-case letters -> packed phones. A word has stress, be it on its first vowel."""
+        sounds = "".join(self._sound(context) for context in contexts(letters))
+        if not self.have_stress or _STRESSED_CODE.search(sounds):
+            return sounds
+        return _VOWEL_CODE.sub(lambda vowel: STRESS[vowel[0]], sounds, count=1)
 
     def _sound(self, context: str) -> str:
         for length in range(len(context), 0, -1):
@@ -137,6 +153,8 @@ class PhoneTokenizer:
         symbols = [*PHONES, WORD_GAP, *PAUSES, *tags]
         if any(map(_is_spanish, tags)):
             symbols += spanish.PHONES
+        if pronunciations.have_stress:  # last, so that what models learned before it keeps its ids
+            symbols += STRESSED
         self._pronunciations = pronunciations
         self._ids = {symbol: _FIRST_FREE + i for i, symbol in enumerate(symbols)}
         self.tags, self.non_rhotic = tuple(tags), tuple(non_rhotic)
@@ -226,7 +244,7 @@ def _without_final_r(symbols: Sequence[str]) -> list[str]:
     heard: list[str] = []
     for place, symbol in enumerate(symbols):
         following = [s for s in symbols[place + 1 : place + 3] if s != WORD_GAP]
-        if symbol != "R" or (following and following[0] in _VOWELS):
+        if symbol != "R" or (following and following[0] in _ANY_VOWEL):
             heard.append(symbol)
     return heard
 

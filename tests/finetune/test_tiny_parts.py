@@ -7,20 +7,18 @@ import pytest
 import torch
 
 from finetune.recogniser import word_errors
-from finetune.tiny.g2p import align, learn_rules, pack
+from finetune.tiny.g2p import align, learn_rules, pack, read_stressed_dictionary, stressed_like
 from finetune.tiny.package import write_codec
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
 from kani_npc.codec.load import load_codec
 from kani_npc.lm.load import load_lm
-from kani_npc.text.phones import ALPHABET, PHONES, Pronunciations
+from kani_npc.text.phones import CODES, Pronunciations
 from tests.support.tiny_random import make_random_model
-
-CODE = dict(zip(PHONES, ALPHABET, strict=True))
 
 
 def packed(phones: str) -> str:
-    return "".join(CODE[phone] for phone in phones.split())
+    return "".join(CODES[phone] for phone in phones.split())
 
 
 def test_rules_learned_from_a_few_words_say_them_and_their_likes():
@@ -40,6 +38,53 @@ def test_a_dictionary_entry_outranks_the_rules():
     packed_file = pack({"a": packed("AE")}, {"a": packed("AH")})
     assert Pronunciations(packed_file).phones("a") == ["AH"]
     assert Pronunciations(packed_file).phones("aa") == ["AE", "AE"]
+
+
+def test_festivals_dictionary_is_read_with_its_stress(tmp_path):
+    path = tmp_path / "cmudict.out"
+    path.write_text(
+        """MNCL
+("a" dt (((ax) 0)))
+("a" n (((ey) 1)))
+("abdicate" nil (((ae b) 1) ((d ax) 0) ((k ey t) 1)))
+("butter" nil (((b ah) 1) ((t er) 0)))
+("y.m.c.a" nil (((w ay) 1)))
+"""
+    )
+    assert read_stressed_dictionary(path) == {
+        "a": packed("AH"),
+        "abdicate": packed("AE1 B D AH K EY1 T"),
+        "butter": packed("B AH1 T ER"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("phones", "example", "stressed"),
+    [
+        ("G AA B L IH N", "G AA B L AH1 N", "G AA B L IH1 N"),
+        ("G AA B L IH N", "G AA1 B L", "G AA1 B L IH N"),  # of other vowels
+        ("P S T", "AH1", "P S T"),
+    ],
+)
+def test_words_without_stress_take_that_of_the_rules(phones, example, stressed):
+    assert stressed_like(packed(phones), packed(example)) == packed(stressed)
+
+
+def test_rules_with_stress_leave_no_word_without_it():
+    letters = dict(zip("aehmr", map(packed, ("AA", "EH1", "HH", "M", "R")), strict=True))
+    rules = Pronunciations(pack(letters, {}))
+    assert rules.have_stress
+    assert rules.phones("hema") == ["HH", "EH1", "M", "AA"]
+    assert rules.phones("hara") == ["HH", "AA1", "R", "AA"]
+    assert rules.phones("hmm") == ["HH", "M", "M"]
+    assert rules.phones("RH") == ["AA1", "R", "EY1", "CH"]
+
+
+def test_letters_are_spelled_without_stress_where_the_rules_know_none():
+    rules = Pronunciations(pack({"a": packed("AA")}, {}))
+    assert not rules.have_stress
+    assert rules.phones("RH") == ["AA", "R", "EY", "CH"]
+    assert rules.phones("aa") == ["AA", "AA"]
 
 
 @pytest.mark.parametrize(

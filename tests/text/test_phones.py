@@ -28,15 +28,15 @@ def tokenizer() -> PhoneTokenizer:
 @pytest.mark.parametrize(
     ("text", "symbols"),
     [
-        ("Halt!", "HH AO L T !"),
-        ("Who goes there?", "HH UW _ G OW Z _ DH EH R ?"),
-        ("the wizard's boxes", "DH AH _ W IH Z ER D Z _ B AA K S AH Z ."),
-        ("I don't 'know' it's", "AY _ D OW N T _ N OW _ IH T S ."),
-        ("NPC", "EH N P IY S IY ."),
-        ("grumbletonk", "G R AH M B AH L T AA NG K ."),
-        ("yes, no...", "Y EH S , N OW ."),
-        ("what?! now", "W AH T ? N AW ."),
-        ("3 coins", "TH R IY _ K OY N Z ."),
+        ("Halt!", "HH AO1 L T !"),
+        ("Who goes there?", "HH UW1 _ G OW1 Z _ DH EH1 R ?"),
+        ("the wizard's boxes", "DH AH _ W IH1 Z ER D Z _ B AA1 K S AH Z ."),
+        ("I don't 'know' it's", "AY1 _ D OW1 N T _ N OW1 _ IH1 T S ."),
+        ("NPC", "EH1 N P IY1 S IY1 ."),
+        ("grumbletonk", "G R AH1 M B L IH T AA1 NG K ."),
+        ("yes, no...", "Y EH1 S , N OW1 ."),
+        ("what?! now", "W AH1 T ? N AW1 ."),
+        ("3 coins", "TH R IY1 _ K OY1 N Z ."),
     ],
 )
 def test_english_becomes_phones_gaps_and_pauses(tokenizer, text, symbols):
