@@ -188,6 +188,10 @@ class _Cutter:
     def _after_clause(self) -> Iterator[str]:
         if self._has_begun or self._clause_start is None or not _ends_clause(self._words[-1:]):
             return
+        # Whose a dash behind a sentence is, the next word shows.
+        said = next((word for word in reversed(self._words) if word != "-"), "")
+        if self._words[-1] == "-" and _ends_with(said, _SENTENCE_MARKS):
+            return
         if _length(self._words) >= min(self._clause_start, self._max):
             yield from self._piece(len(self._words))
 

@@ -250,6 +250,8 @@ def test_no_word_is_lost_or_put_elsewhere_and_no_piece_is_too_long(text, cuts, l
 
 
 @given(texts, cuts, languages, most)
+@example("the the the the the end. — 7:30 the guard", [1], "en", 40)
+@example("the the the the the end. — — 7:30 the guard", [1], "en", 40)
 def test_a_long_text_in_fragments_is_cut_as_at_once_but_for_its_first_sentence(
     text, cuts, language, most
 ):
