@@ -111,8 +111,8 @@ class Pronunciations:
         return [SOUNDS[ALPHABET.index(code)] for code in packed]
 
     def _spelled(self, letters: str) -> list[str]:
-        names = " ".join(_LETTER_NAMES.get(letter, "") for letter in letters)
-        return (names if self.have_stress else names.replace("1", "")).split()
+        names = [phone for letter in letters for phone in _LETTER_NAMES.get(letter, "").split()]
+        return names if self.have_stress else [phone.rstrip("1") for phone in names]
 
     def sound_out(self, letters: str) -> str:
         """The rules alone: lower-case letters -> packed phones. A word has stress, be it on its first vowel."""
