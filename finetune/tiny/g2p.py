@@ -26,6 +26,7 @@ from kani_npc.text.phones import (
     STRESS,
     Pronunciations,
     contexts,
+    stress_first_vowel,
 )
 
 _ALIGNMENT_WORDS = (
@@ -89,9 +90,8 @@ def stressed_like(phones: str, example: str) -> str:
     has_stress = [
         code != vowel for code, vowel in zip(example, plain, strict=True) if vowel in STRESS
     ]
-    count = sum(code in STRESS for code in phones)
-    if len(has_stress) != count:
-        has_stress = [True] + [False] * (count - 1)
+    if len(has_stress) != sum(code in STRESS for code in phones):
+        return stress_first_vowel(phones)
     of_vowel = iter(has_stress)
     return "".join(STRESS[c] if c in STRESS and next(of_vowel) else c for c in phones)
 

@@ -119,7 +119,7 @@ class Pronunciations:
         sounds = "".join(self._sound(context) for context in contexts(letters))
         if not self.have_stress or _STRESSED_CODE.search(sounds):
             return sounds
-        return _VOWEL_CODE.sub(lambda vowel: STRESS[vowel[0]], sounds, count=1)
+        return stress_first_vowel(sounds)
 
     def _sound(self, context: str) -> str:
         for length in range(len(context), 0, -1):
@@ -127,6 +127,11 @@ class Pronunciations:
             if sound is not None:
                 return sound
         return ""
+
+
+def stress_first_vowel(packed: str) -> str:
+    """Packed phones that have no stress yet, with it on their first vowel, if they have one."""
+    return _VOWEL_CODE.sub(lambda vowel: STRESS[vowel[0]], packed, count=1)
 
 
 def contexts(letters: str) -> list[str]:
