@@ -22,6 +22,7 @@ from kani_npc.errors import KaniError
 
 Device = Annotated[str, typer.Option(help="auto is a GPU where torch can use one, else the CPU.")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where all stages keep their files.")]
+Together = Annotated[int, typer.Option(help="Share each step and the threads, on a CPU.")]
 DEFAULT_FOLDER = Path("build/tiny")
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def codec(
         typer.Option(help="Begin with this codec folder; with --steps 0, go on to `encode` so."),
     ] = None,
     threads: int = 2,
+    processes: Together = 1,
     seed: int = 0,
     device: Device = "auto",
 ) -> None:
@@ -63,6 +65,7 @@ def codec(
         freeze_encoder=freeze_encoder,
         init=init,
         threads=threads,
+        processes=processes,
         seed=seed,
         device=device,
     )
@@ -90,6 +93,7 @@ def lm(
     ] = None,
     ff_size: int | None = None,
     threads: int = 2,
+    processes: Together = 1,
     seed: int = 0,
     device: Device = "auto",
 ) -> None:
@@ -105,6 +109,7 @@ def lm(
         init=init,
         dims=lm.Dims(**given) if given else None,
         threads=threads,
+        processes=processes,
         seed=seed,
         device=device,
     )

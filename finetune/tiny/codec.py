@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from finetune.tiny import crowd
 from finetune.tiny.data import SAMPLES_PER_HOP, shards
 from finetune.tiny.encode import shard_codes
 from finetune.tiny.teachers import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, TEACHERS
+from finetune.tiny.together import ALONE, Team, check_processes, train_together
 from kani_npc.codec.source_filter import (
     ENCODER_FILE,
     HOPS_PER_FRAME,
@@ -76,28 +78,43 @@ def run(
     freeze_encoder: bool = False,
     init: Path | None = None,
     threads: int = 2,
+    processes: int = 1,
     seed: int = 0,
     device: str = AUTO,
 ) -> None:
     """Trains one stage to its end, or on from its newest checkpoint, and exports the codec.
 
     `init` is a codec folder that the first stage begins with, such as the shipped one; with no steps it stays as it is.
-    Raises `ModelError` for a device that is not here, `CodecError` for a codec that `DIMS` has no place for,
-    `ValueError` for one to begin with when the encoder is frozen already.
+    `processes` share each step and the `threads`, on a CPU. Raises `ModelError` for a device that is not here,
+    `CodecError` for a codec that `DIMS` has no place for, `ValueError` for one to begin with when the encoder is frozen
+    already, and for processes that there are no threads or no CPU for or that cannot share a step.
     """
     if init is not None and freeze_encoder:
         raise ValueError(
             "a codec to begin with is for the first stage; the decoder goes on from it"
         )
+    check_processes(processes, threads, device)
+    if BATCH % processes:
+        raise ValueError(f"{processes} processes cannot share the {BATCH} segments of a step")
+    stage = "decoder" if freeze_encoder else "joint"
+    prepare = partial(_prepared, folder, stage, init, threads // processes, seed, device)
+    log = Log(folder / "codec_log.jsonl", stage)
+    trainer, _ = train_together(processes, prepare, partial(_fit, log, steps, minutes))
+    trainer.codec.cpu().eval().save(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
+
+
+def _prepared(
+    folder: Path, stage: str, init: Path | None, threads: int, seed: int, device: str
+) -> tuple["Trainer", "Segments"]:
+    """What a stage trains, where it stopped, and on what."""
     where = device_of(device)
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
-    stage = "decoder" if freeze_encoder else "joint"
     codec = SourceFilterCodec(DIMS, with_encoder=True)
     if init is not None:
         take_over(codec, init)
-    if freeze_encoder:
+    if stage == "decoder":
         path = folder / "codec_joint.pt"
         _load(codec, torch.load(path, weights_only=True, map_location="cpu"), path)
         segments = Segments(_with_codes(folder))
@@ -105,18 +122,25 @@ def run(
         segments = Segments(_spoken(folder))
     trainer = Trainer(codec.to(where), stage, folder / f"codec_{stage}.pt", seed)
     trainer.resume()
+    return trainer, segments
 
-    log = Log(folder / "codec_log.jsonl", stage)
+
+def _fit(
+    log: "Log", steps: int, minutes: float, team: Team, trainer: "Trainer", segments: "Segments"
+) -> None:
+    trainer.team = team
     started = time.monotonic() - trainer.seconds
     while steps and ((progress := max(trainer.step / steps, trainer.seconds / 60 / minutes)) < 1):
-        log.add(trainer.train(segments.batch(_rng(seed, stage, trainer.step)), progress))
-        trainer.seconds = time.monotonic() - started
-        if trainer.step % LOG_EVERY == 0:
-            log.write(trainer.step, trainer.seconds)
+        batch = segments.batch(_rng(trainer.seed, trainer.stage, trainer.step))
+        figures = trainer.train(batch.share(team), progress)
+        trainer.seconds = team.first_says(time.monotonic() - started)
+        if team.is_first:
+            log.add(figures)
+            if trainer.step % LOG_EVERY == 0:
+                log.write(trainer.step, trainer.seconds)
         if trainer.step % CHECKPOINT_EVERY == 0:
             trainer.save()
     trainer.save()
-    codec.cpu().eval().save(folder / "codec", encoder=folder / "codec" / ENCODER_FILE)
 
 
 def take_over(codec: SourceFilterCodec, folder: Path) -> None:
@@ -148,6 +172,12 @@ class Batch:
         """The same on a device."""
         codes_BKF = None if self.codes_BKF is None else self.codes_BKF.to(device)
         return Batch(self.samples_BN.to(device), self.f0_BT.to(device), codes_BKF)
+
+    def share(self, team: Team) -> "Batch":
+        """The rows of one process."""
+        codes_BKF = None if self.codes_BKF is None else self.codes_BKF[team.rank :: team.size]
+        samples_BN = self.samples_BN[team.rank :: team.size]
+        return Batch(samples_BN, self.f0_BT[team.rank :: team.size], codes_BKF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +253,11 @@ def _shards(folder: Path) -> Iterator[tuple[str, list[Recorded]]]:
 
 
 class Trainer:
-    """One stage of training: a codec, an optimiser and where they are kept."""
+    """One stage of training: a codec, an optimiser and where they are kept. The processes of a team have equal ones."""
 
     def __init__(self, codec: SourceFilterCodec, stage: str, checkpoint: Path, seed: int) -> None:
         self.codec = codec.train()
+        self.team = ALONE
         self.stage = stage
         self.checkpoint = checkpoint
         self.seed = seed
@@ -249,6 +280,9 @@ class Trainer:
         self.step, self.seconds = kept["step"], kept["seconds"]
 
     def save(self) -> None:
+        """The first process's is everybody's."""
+        if not self.team.is_first:
+            return
         kept = {
             "weights": self.codec.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -265,6 +299,7 @@ class Trainer:
         losses, figures = self._forward(batch.to(self.codec.device), rng)
         self._optimiser.zero_grad()
         losses.backward()
+        self.team.average_gradients(self._weights)
         torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
         self._optimiser.step()
         self.step += 1

@@ -24,6 +24,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from finetune.device import AUTO, autocast, device_of, multiplies_bfloat16
 from finetune.tiny.package import lm_config, tokenizer
 from finetune.tiny.speakers import Speakers
 from finetune.tiny.teachers import TEACHERS
+from finetune.tiny.together import ALONE, Team, check_processes, train_together
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.load import load_lm
 from kani_npc.lm.model import Lfm2
@@ -327,10 +329,11 @@ class Float32Products(TorchFunctionMode):
 
 
 class Trainer:
-    """A model, its average, an optimiser, and where they are kept."""
+    """A model, its average, an optimiser, and where they are kept. The processes of a team have equal ones."""
 
     def __init__(self, lm: Lfm2, checkpoint: Path) -> None:
         self.lm = lm
+        self.team = ALONE
         self.average = {name: weight.clone() for name, weight in lm.state_dict().items()}
         self.checkpoint = checkpoint
         self.step = self.epoch = self.batches_done = self.tokens = 0
@@ -369,6 +372,9 @@ class Trainer:
             setattr(self, name, kept[name])
 
     def save(self) -> None:
+        """The first process's is everybody's."""
+        if not self.team.is_first:
+            return
         kept = {
             "weights": self.lm.state_dict(),
             "average": self.average,
@@ -390,13 +396,14 @@ class Trainer:
         loss_K, symbol_loss = losses(self.lm, batch)
         self.lm.zero_grad(set_to_none=True)
         (loss_K.mean() + reading * symbol_loss).backward()
+        self.team.average_gradients(list(self.lm.parameters()))
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
         with nullcontext() if multiplies_bfloat16(self.lm.device) else Float32Products():
             self._muon.step()
         self._adam.step()
         self.step += 1
         self.batches_done += 1
-        self.tokens += batch.ids_BT.numel()
+        self.tokens += self.team.size * batch.ids_BT.numel()
         if self.step % 4 == 0:
             keep = min(EMA_DECAY, (1 + self.step) / (10 + self.step)) ** 4
             for name, weight in self.lm.state_dict().items():
@@ -515,15 +522,34 @@ def run(
     dims: Dims | None = None,
     evaluate_every: int = 250,
     threads: int = 2,
+    processes: int = 1,
     seed: int = 0,
     device: str = AUTO,
 ) -> None:
     """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step.
 
     `init` is a model folder of the same dims, to begin with its weights instead of random ones; `dims` are by default
-    those of the checkpoint, if there is one. Raises `ValueError` for one of other dims, `ModelError` for a device that
-    is not here.
+    those of the checkpoint, if there is one. `processes` share each step and the `threads`, on a CPU; a run may go on
+    with another number of them. Raises `ValueError` for a model or checkpoint of other dims, or for processes that
+    there are no threads or no CPU for, `ModelError` for a device that is not here.
     """
+    check_processes(processes, threads, device)
+    prepare = partial(_prepared, folder, init, dims, threads // processes, seed, device)
+    train = partial(
+        fit,
+        log=folder / "lm_log.jsonl",
+        minutes=minutes,
+        tokens=tokens,
+        evaluate_every=evaluate_every,
+        seed=seed,
+    )
+    train_together(processes, prepare, train)
+
+
+def _prepared(
+    folder: Path, init: Path | None, dims: Dims | None, threads: int, seed: int, device: str
+) -> tuple[Trainer, Examples, list[Spoken], list[Spoken]]:
+    """What `fit` trains, where it stopped, and on what."""
     where = device_of(device)
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
@@ -541,31 +567,16 @@ def run(
         lm = begun_from(init, encode, dims, speaker=folder / "speaker")
     else:
         lm = new_lm(encode, round(symbols_per_frame(utterances, encode), 2), dims)
-    audio_step = lm.config.audio_step
     trainer = Trainer(lm.to(where), checkpoint)
     trainer.resume()
     trainer.compile()
     speakers = Speakers.heard(folder / "embeddings.npz")
-    examples = Examples(lm.layout, encode, audio_step, speakers)
-    print(
-        f"{sum(p.numel() for p in lm.parameters()) / 1e6:.2f} M parameters, {len(utterances)} utterances, "
-        f"{len(held_out)} held out, audio_step {audio_step}",
-        flush=True,
-    )
-    fit(
-        trainer,
-        examples,
-        utterances,
-        held_out,
-        folder / "lm_log.jsonl",
-        minutes,
-        tokens,
-        evaluate_every=evaluate_every,
-        seed=seed,
-    )
+    examples = Examples(lm.layout, encode, lm.config.audio_step, speakers)
+    return trainer, examples, utterances, held_out
 
 
 def fit(
+    team: Team,
     trainer: Trainer,
     examples: Examples,
     utterances: Sequence[Spoken],
@@ -578,32 +589,62 @@ def fit(
     seed: int = 0,
 ) -> None:
     """Trains until `trainer` has had its minutes, earlier runs included; `log` gets a row of figures now and then."""
+    trainer.team = team
+    if team.is_first:
+        print(
+            f"{sum(p.numel() for p in trainer.lm.parameters()) / 1e6:.2f} M parameters, {len(utterances)} utterances, "
+            f"{len(held_out)} held out, audio_step {trainer.lm.config.audio_step}",
+            flush=True,
+        )
     started = saved = time.monotonic()
     before_s, recent = trainer.seconds, []
     while trainer.seconds < 60 * minutes:
         order = random.Random(f"{seed}/{trainer.epoch}")
         rows = examples.epoch(utterances, order)
-        groups = list(examples.batches(rows, tokens, order))
+        groups = list(examples.batches(rows, tokens // team.size, order))
+        groups = shares(groups, team, order)
         trainer.batches_an_epoch = len(groups)
         for i, group in enumerate(groups):
             if i < trainer.batches_done:
                 continue
-            batch = examples.batch(group, np.random.default_rng((seed, trainer.step)))
+            batch = examples.batch(group, np.random.default_rng((seed, trainer.step, team.rank)))
             progress = trainer.seconds / 60 / minutes
             recent.append(
                 trainer.train(batch, rate(trainer.step, progress), reading_weight(progress))
             )
-            trainer.seconds = before_s + time.monotonic() - started
-            if trainer.step % evaluate_every == 0 or trainer.seconds >= 60 * minutes:
-                _report(trainer, torch.stack(recent).mean(0), examples, held_out, log)
+            trainer.seconds = team.first_says(before_s + time.monotonic() - started)
+            is_over = trainer.seconds >= 60 * minutes
+            if trainer.step % evaluate_every == 0 or is_over:
+                if team.is_first:
+                    _report(trainer, torch.stack(recent).mean(0), examples, held_out, log)
                 recent.clear()
-            if time.monotonic() - saved > CHECKPOINT_EVERY_S or trainer.seconds >= 60 * minutes:
+            if time.monotonic() - saved > CHECKPOINT_EVERY_S or is_over:
                 trainer.save()
                 saved = time.monotonic()
-            if trainer.seconds >= 60 * minutes:
+            if is_over:
                 return
         trainer.epoch += 1
         trainer.batches_done = 0
+
+
+def shares(groups: Sequence[list[Example]], team: Team, rng: random.Random) -> list[list[Example]]:
+    """The groups of one of a team: as many for each, and in each step of about one length, as all wait for the longest.
+
+    Some of the shortest groups are left out where they do not go round.
+    """
+    if team.size == 1:
+        return list(groups)
+    by_length = sorted(groups, key=_tokens)[len(groups) % team.size :]
+    steps = [by_length[i : i + team.size] for i in range(0, len(by_length), team.size)]
+    rng.shuffle(steps)
+    for step in steps:
+        rng.shuffle(step)
+    return [step[team.rank] for step in steps]
+
+
+def _tokens(group: Sequence[Example]) -> int:
+    num_prompt, frames, _ = group[0].shape
+    return len(group) * (num_prompt + CODEBOOKS * frames)
 
 
 def _report(

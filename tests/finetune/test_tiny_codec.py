@@ -1,5 +1,6 @@
 """Lines, teachers, corpus and the codec's training, with a tone in place of the synthesisers."""
 
+import copy
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
@@ -20,6 +21,7 @@ from finetune.tiny.lines import (
     vocabulary,
 )
 from finetune.tiny.teachers import TEACHERS, TeacherError, speak
+from finetune.tiny.together import ALONE, Team, together
 from kani_npc.codec.source_filter import SourceFilterCodec, SourceFilterConfig
 from kani_npc.errors import CodecError
 
@@ -170,6 +172,47 @@ def test_codec_trains_is_resumed_and_encodes_the_corpus(corpus, monkeypatch):
     frozen = torch.load(corpus / "codec_decoder.pt", weights_only=True)["weights"]
     for name, weight in kept["weights"].items():
         assert torch.equal(weight, frozen[name]) == name.startswith("_encoder."), name
+
+
+def two_steps(team: Team, trainer: training.Trainer, batch: training.Batch) -> None:
+    trainer.team = team
+    trainer.step = 1000  # past the warm-up
+    for _ in range(2):
+        trainer.train(batch.share(team), 0.5)
+    trainer.save()
+
+
+def test_two_processes_learn_what_one_does_from_the_mean_of_their_losses(tmp_path, monkeypatch):
+    given = SourceFilterCodec(SMALL, with_encoder=True)
+    mine, others, alone = (
+        training.Trainer(copy.deepcopy(given), "joint", tmp_path / f"{name}.pt", seed=0)
+        for name in ("mine", "others", "alone")
+    )
+    generator = torch.Generator().manual_seed(0)
+    samples_BN = 0.1 * torch.randn(8, 4 * 1764, generator=generator)
+    batch = training.Batch(samples_BN, torch.full((8, 4 * 7), 140.0), None)
+    with together(2, two_steps, others, batch) as team:
+        two_steps(team, mine, batch)
+    assert (tmp_path / "mine.pt").exists()
+    assert not (tmp_path / "others.pt").exists()
+
+    of_one = alone._forward
+
+    def of_both(whole: training.Batch, rng: np.random.Generator):
+        pairs = [of_one(whole.share(Team(rank, 2)), copy.deepcopy(rng)) for rank in range(2)]
+        return (pairs[0][0] + pairs[1][0]) / 2, pairs[0][1]
+
+    monkeypatch.setattr(alone, "_forward", of_both)
+    two_steps(ALONE, alone, batch)
+    theirs, before = alone.codec.state_dict(), given.state_dict()
+    for name, weight in mine.codec.state_dict().items():
+        torch.testing.assert_close(weight, theirs[name], atol=1e-5, rtol=1e-4, msg=name)
+    assert max((theirs[name] - before[name]).abs().max() for name in before) > 3e-4
+
+
+def test_a_step_that_processes_cannot_share_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="cannot share the 8 segments"):
+        training.run(tmp_path, threads=3, processes=3)
 
 
 def small_folder(path, dims: SourceFilterConfig) -> SourceFilterCodec:

@@ -1,7 +1,10 @@
 """The language model's recipe, at dims that train in a second."""
 
+import copy
+import json
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from finetune.tiny import lm as recipe
 from finetune.tiny.package import lm_config, tokenizer, write
 from finetune.tiny.speakers import Speakers, unit
 from finetune.tiny.teachers import TEACHERS
+from finetune.tiny.together import ALONE, Team, together
 from kani_npc.lm.generate import generate
 from kani_npc.lm.model import Lfm2
 from kani_npc.prompt import build_prompt, positions
@@ -189,6 +193,110 @@ def test_a_stopped_training_goes_on_where_it_was(tiny, examples, tmp_path):
     torch.testing.assert_close(again.train(batch, 0.5), straight)
     for name, weight in again.lm.state_dict().items():
         torch.testing.assert_close(weight, tiny.state_dict()[name])
+
+
+def one_batch(examples: recipe.Examples, step: int, rank: int) -> recipe.Batch:
+    """One of a team's of two at a step; the second's has no speaker."""
+    line = replace(spoken(1)[0], text=LINES[(2 * step + rank) % len(LINES)])
+    return examples.batch([examples.example(line, tag=line.tag, with_speaker=rank == 0)])
+
+
+def three_steps(team: Team, trainer: recipe.Trainer, examples: recipe.Examples) -> None:
+    torch.set_flush_denormal(True)
+    trainer.team = team
+    for step in range(3):
+        trainer.train(one_batch(examples, step, team.rank), 0.5)
+    trainer.save()
+
+
+def test_two_processes_learn_what_one_does_from_both_their_batches(
+    tiny, examples, tmp_path, monkeypatch
+):
+    trainers = [recipe.Trainer(copy.deepcopy(tiny), tmp_path / f"{i}.pt") for i in range(3)]
+    with together(2, three_steps, trainers[1], examples) as team:
+        three_steps(team, trainers[0], examples)
+    assert (tmp_path / "0.pt").exists()
+    assert not (tmp_path / "1.pt").exists()  # the first process keeps what is everybody's
+    assert trainers[0].tokens == sum(
+        one_batch(examples, step, rank).ids_BT.numel() for step in range(3) for rank in range(2)
+    )
+
+    of_one = recipe.losses
+    alone = trainers[2]
+    for step in range(3):
+        pair = [one_batch(examples, step, rank) for rank in range(2)]
+
+        def of_both(lm: Lfm2, _: recipe.Batch, pair: list[recipe.Batch] = pair):
+            return tuple(
+                torch.stack(x).mean(0) for x in zip(*(of_one(lm, b) for b in pair), strict=True)
+            )
+
+        monkeypatch.setattr(recipe, "losses", of_both)
+        alone.train(pair[0], 0.5)
+    for name, weight in alone.lm.state_dict().items():
+        torch.testing.assert_close(
+            trainers[0].lm.state_dict()[name], weight, atol=1e-5, rtol=1e-4, msg=name
+        )
+        moved = (weight - tiny.state_dict()[name]).abs().max()
+        assert moved > 1e-3 or weight.ndim < 2, name
+
+
+def test_shares_are_as_many_for_each_and_as_long_in_each_step(examples):
+    rows = examples.epoch(spoken(400), random.Random(0))
+    groups = list(examples.batches(rows, 512, random.Random(0)))
+    assert recipe.shares(groups, ALONE, random.Random(1)) == groups
+    teams = [Team(rank, 3) for rank in range(3)]
+    shares = [recipe.shares(groups, team, random.Random(1)) for team in teams]
+    assert {len(share) for share in shares} == {len(groups) // 3}
+    taken = [id(group) for share in shares for group in share]
+    assert len(set(taken)) == len(taken) == len(groups) // 3 * 3
+    steps = [
+        sorted(sum(row.shape[0] + 4 * row.shape[1] for row in group) for group in step)
+        for step in zip(*shares, strict=True)
+    ]
+    assert sum(longest for *_, longest in steps) < 1.02 * sum(sum(step) / 3 for step in steps)
+
+
+def test_a_run_of_two_processes_is_one_training_and_goes_on_with_one(tmp_path, monkeypatch):
+    monkeypatch.setenv(
+        "PATH", str(tmp_path)
+    )  # no C++ compiler there: steps of a second, not of a minute
+    lines = [
+        replace(line, text=LINES[i % 4] + " " + LINES[i // 4 % 4])
+        for i, line in enumerate(spoken(48))
+    ]
+    np.savez(
+        tmp_path / "codes.npz",
+        codes=np.concatenate([line.codes_FK for line in lines]).T,
+        lengths=[len(line.codes_FK) for line in lines],
+        voice=[line.voice for line in lines],
+        tag=[line.tag for line in lines],
+        text=[line.text for line in lines],
+        held_out=[i % 8 == 0 for i in range(len(lines))],
+    )
+    heard = close_voices()
+    np.savez(
+        tmp_path / "embeddings.npz",
+        space=heard.space,
+        speaker=VOICES,
+        centroid=np.stack([heard.vectors[voice] for voice in VOICES]),
+        utterance_speaker=np.repeat(VOICES, 20),
+        utterance=np.concatenate([heard.utterances[voice] for voice in VOICES]),
+    )
+    run = partial(recipe.run, tmp_path, tokens=512, evaluate_every=2, device="cpu")
+    dims = recipe.Dims(hidden_size=128, layers="c", ff_size=96)
+    with pytest.raises(ValueError, match="1 threads are not enough for 2 processes"):
+        run(minutes=0.05, dims=dims, threads=1, processes=2)
+    run(minutes=0.05, dims=dims, processes=2)
+    two = [json.loads(row) for row in (tmp_path / "lm_log.jsonl").read_text().splitlines()]
+    assert two[-1]["step"] >= len(two) >= 1
+    assert 300 < two[-1]["tokens"] / two[-1]["step"] < 700
+    run(minutes=0.08)
+    rows = [json.loads(row) for row in (tmp_path / "lm_log.jsonl").read_text().splitlines()]
+    assert rows[: len(two)] == two
+    assert rows[-1]["step"] > two[-1]["step"]
+    with pytest.raises(ValueError, match="take another folder"):
+        run(minutes=0.1, dims=recipe.Dims(), processes=2)
 
 
 def close_voices() -> Speakers:
