@@ -26,7 +26,10 @@ ESPEAK_SPEAKERS = 4
 
 
 def judge(folder: Path, model: Path) -> dict[str, Any]:
-    """A row a speaker, and the floor: how alike different speakers' references are."""
+    """A row a speaker, and the floor: how alike different speakers' references are.
+
+    Raises `ValueError` for a crowd with too few lines of a speaker.
+    """
     torch.set_num_threads(1)
     speaking = Speaking(model)
     speakers = [s for s in crowd.crowd() if s.is_held_out]
@@ -38,6 +41,11 @@ def judge(folder: Path, model: Path) -> dict[str, Any]:
     for speaker in speakers:
         accent = speaker.teachers[0].tag
         said = [(s, pcm) for s, pcm in crowd.read(folder / "crowd", speaker) if s.tag == accent]
+        if len(said) <= CLIPS * LINES_A_CLIP:
+            raise ValueError(
+                f"{speaker.name} has {len(said)} lines in {folder / 'crowd'} and needs more than "
+                f"{CLIPS * LINES_A_CLIP} to be enrolled; let `crowd` run to its end"
+            )
         groups = [said[LINES_A_CLIP * i :][:LINES_A_CLIP] for i in range(CLIPS)]
         clips = [_wav(np.concatenate([pcm for _, pcm in group])) for group in groups]
         reference = enrollment.enroll(clips, speaking.encoder).embedding.vector

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.tiny import accents, card
+from finetune.tiny import accents, card, likeness
 from finetune.tiny.evaluate import KINDS, Line, Original, _figures
 from finetune.tiny.languages import aligned_distance
 from finetune.tiny.speaking import MAX_FRAMES, Speaking
@@ -130,6 +130,13 @@ def test_a_model_folder_speaks_and_is_heard(tmp_path):
     assert np.array_equal(said, again)
     assert speaking.nearest(said) in speaking.voices
     assert np.linalg.norm(speaking.who([said])) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_crowd_that_is_not_finished_is_said_to_be_so(tmp_path):
+    model = make_random_model(tmp_path)
+    LogMelEncoder(LogMelConfig("tiny-0")).eval().save(model / "speaker")
+    with pytest.raises(ValueError, match=r"has 0 lines .* let `crowd` run to its end"):
+        likeness.judge(tmp_path, model)
 
 
 def test_the_accent_probe_answers_with_a_tag():
