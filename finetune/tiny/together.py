@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from finetune.device import device_of
+
+_PATIENCE = timedelta(minutes=10)  # the others wait while the first judges held-out lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,11 @@ def _met(team: Team, meeting: Path) -> Iterator[Team]:
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     dist.init_process_group(
-        "gloo", init_method=meeting.as_uri(), rank=team.rank, world_size=team.size
+        "gloo",
+        init_method=meeting.as_uri(),
+        rank=team.rank,
+        world_size=team.size,
+        timeout=_PATIENCE,
     )
     try:
         yield team
