@@ -50,8 +50,9 @@ other accents worse, the teachers' columns included: compare columns, not system
 
 {tables}
 
-The `tiny` before this one, with the same codec, had 53.1 % on plain sentences over the flite voices and 31.8 % on lines
-of games; the one before that, with another codec, 65.6 and 33.3 % (300 words a voice; its codec's copies 51.1 and 19.0).
+The `tiny` before this one, with the same codec, had 53.1 % on plain sentences over the flite voices and 31.8 % on
+lines of games; the one before that, with another codec, 65.6 and 33.3 % (300 words a voice; its codec's copies 51.1 and
+19.0).
 
 Held-out nats a code: {held_out:.2f} with the right text, {wrong_text:.2f} with another line's text.
 
@@ -72,9 +73,9 @@ Held-out nats a code: {held_out:.2f} with the right text, {wrong_text:.2f} with 
   had learned, that a copy through a codec is the same speaker: the codec before this one.
 - Language model: {minutes:.0f} minutes on two cores without AVX-512, in two processes of one thread with averaged
   gradients, {tokens:.1f} million tokens ({epochs:.1f} passes over the corpus), in float32; the first 80 minutes are the
-  `tiny` before this one, after which the learning rate began anew. That one was begun with the weights of the one before
-  it (240 minutes, 60.5 million tokens, codes of the codec before), its embeddings of codes averaged over those that the
-  encoder before gave the same frames, those of vowels taken over for vowels with stress.
+  `tiny` before this one, after which the learning rate began anew. That one was begun with the weights of the one
+  before it (240 minutes, 60.5 million tokens, codes of the codec before), its embeddings of codes averaged over those
+  that the encoder before gave the same frames, those of vowels taken over for vowels with stress.
 
 Text is read as phones with stress: CMUdict, most of it in Festival's edition, which flite speaks by, and
 letter-to-sound rules for other words (10 % phone errors on words that the rules have not seen; of one in 18 the stress
