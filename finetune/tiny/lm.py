@@ -120,6 +120,12 @@ class Example:
         grid = 4 if needed <= 32 else 8 if needed <= 64 else 32
         return len(self.ids), -(-needed // grid) * grid, self.voice is not None
 
+    @property
+    def tokens(self) -> int:
+        """Of prompt and frames, as a row of a batch has them."""
+        num_prompt, frames, _ = self.shape
+        return num_prompt + CODEBOOKS * frames
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -216,9 +222,9 @@ class Examples:
         for example in examples:
             by_shape[example.shape].append(example)
         groups: list[list[Example]] = []
-        for (num_prompt, frames, _), rows in by_shape.items():
+        for rows in by_shape.values():
             rng.shuffle(rows)
-            count = max(1, round(tokens / (num_prompt + CODEBOOKS * frames)))
+            count = max(1, round(tokens / rows[0].tokens))
             groups += [rows[i : i + count] for i in range(0, len(rows), count)]
         rng.shuffle(groups)
         yield from groups
@@ -603,6 +609,8 @@ def fit(
         rows = examples.epoch(utterances, order)
         groups = list(examples.batches(rows, tokens // team.size, order))
         groups = shares(groups, team, order)
+        if not groups:
+            raise ValueError(f"{len(utterances)} utterances do not make a batch for each process")
         trainer.batches_an_epoch = len(groups)
         for i, group in enumerate(groups):
             if i < trainer.batches_done:
@@ -634,17 +642,13 @@ def shares(groups: Sequence[list[Example]], team: Team, rng: random.Random) -> l
     """
     if team.size == 1:
         return list(groups)
-    by_length = sorted(groups, key=_tokens)[len(groups) % team.size :]
+    by_length = sorted(groups, key=lambda group: len(group) * group[0].tokens)
+    by_length = by_length[len(groups) % team.size :]
     steps = [by_length[i : i + team.size] for i in range(0, len(by_length), team.size)]
     rng.shuffle(steps)
     for step in steps:
         rng.shuffle(step)
     return [step[team.rank] for step in steps]
-
-
-def _tokens(group: Sequence[Example]) -> int:
-    num_prompt, frames, _ = group[0].shape
-    return len(group) * (num_prompt + CODEBOOKS * frames)
 
 
 def _report(

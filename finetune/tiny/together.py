@@ -1,8 +1,8 @@
 """One training in several processes of this machine, each with its share of every step.
 
-For CPUs, where small models leave a second thread idle between their products: two processes of one thread finish more
-steps than one process of two threads. Knows nothing about models: averages gradients, and keeps to what the first
-process says where each would say something else, such as the time.
+For CPUs, where small models leave a second thread idle between their products: a step of `tiny`'s codec took one
+process of two threads 0.6 s, two of one thread 0.42 (Zen 3). Knows nothing about models: averages gradients, and keeps
+to what the first process says where each would say something else, such as the time.
 """
 
 import multiprocessing

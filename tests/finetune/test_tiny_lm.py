@@ -258,9 +258,8 @@ def test_shares_are_as_many_for_each_and_as_long_in_each_step(examples):
 
 
 def test_a_run_of_two_processes_is_one_training_and_goes_on_with_one(tmp_path, monkeypatch):
-    monkeypatch.setenv(
-        "PATH", str(tmp_path)
-    )  # no C++ compiler there: steps of a second, not of a minute
+    # No C++ compiler there: steps of a second, not of a minute.
+    monkeypatch.setenv("PATH", str(tmp_path))
     lines = [
         replace(line, text=LINES[i % 4] + " " + LINES[i // 4 % 4])
         for i, line in enumerate(spoken(48))
@@ -297,6 +296,12 @@ def test_a_run_of_two_processes_is_one_training_and_goes_on_with_one(tmp_path, m
     assert rows[-1]["step"] > two[-1]["step"]
     with pytest.raises(ValueError, match="take another folder"):
         run(minutes=0.1, dims=recipe.Dims(), processes=2)
+
+
+def test_a_corpus_without_a_batch_is_refused(tiny, examples, tmp_path):
+    trainer = recipe.Trainer(tiny, tmp_path / "lm.pt")
+    with pytest.raises(ValueError, match="0 utterances do not make a batch"):
+        recipe.fit(ALONE, trainer, examples, [], [], tmp_path / "log.jsonl", 0.1, 512)
 
 
 def close_voices() -> Speakers:
