@@ -1,6 +1,7 @@
 """8- and 4-bit weights: close to what they were made of, and a row the same whoever is beside it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,13 +10,19 @@ from hypothesis import strategies as st
 
 from kani_npc.errors import ModelError
 from kani_npc.lm import Lfm2, pack, packed
-from kani_npc.lm.packed import Int4Linear, Int8Linear, PortableInt8Linear, can_pack
+from kani_npc.lm.packed import (
+    FbgemmInt8Linear,
+    Int4Linear,
+    OnednnInt8Linear,
+    PortableInt8Linear,
+    can_pack,
+)
 from tests.lm.models import TINY, tiny_lm
 from tests.lm.test_state import Stream, prompt_of, speaker_of, step
 
-NEEDS_VNNI = pytest.mark.skipif(not Int8Linear.is_fast_here(), reason="needs a CPU with VNNI")
-INT8 = pytest.param(Int8Linear, marks=NEEDS_VNNI)
-KINDS = (INT8, PortableInt8Linear, Int4Linear)
+NEEDS_VNNI = pytest.mark.skipif(not FbgemmInt8Linear.is_fast_here(), reason="needs a CPU with VNNI")
+INT8 = [pytest.param(kind, marks=NEEDS_VNNI) for kind in (FbgemmInt8Linear, OnednnInt8Linear)]
+KINDS = (*INT8, PortableInt8Linear, Int4Linear)
 
 
 def model(ff_size: int = 64) -> Lfm2:
@@ -36,7 +43,7 @@ def test_a_packed_matrix_multiplies_as_the_matrix_does(kind, shape):
     assert relative_error(got, x @ weight.T) < (0.1 if kind is Int4Linear else 0.01)
 
 
-@pytest.mark.parametrize("kind", [INT8])
+@pytest.mark.parametrize("kind", INT8)
 def test_inputs_of_8_bit_weights_keep_their_small_values_beside_a_large_one(kind):
     draw = torch.Generator().manual_seed(0)
     weight = torch.randint(-127, 128, (48, 256), generator=draw) / 127
@@ -78,11 +85,27 @@ def test_a_row_is_the_same_to_the_bit_in_any_company_and_place(kind, shape, thre
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("fast", [pytest.param(True, marks=NEEDS_VNNI), False])
-def test_where_the_fast_product_is_not_to_be_had_another_takes_its_place(fast, monkeypatch):
-    monkeypatch.setattr(Int8Linear, "is_fast_here", staticmethod(lambda: fast))
+@pytest.mark.parametrize("kind", [*INT8, PortableInt8Linear])
+def test_where_the_fast_product_is_not_to_be_had_another_takes_its_place(kind, monkeypatch):
+    for fast in (FbgemmInt8Linear, OnednnInt8Linear):
+        monkeypatch.setattr(fast, "is_fast_here", lambda fast=fast: fast is kind)
     monkeypatch.setattr(packed, "MANY_WEIGHTS", 0)
-    assert int8_kinds(pack(model(), "int8")) == {Int8Linear if fast else PortableInt8Linear}
+    assert int8_kinds(pack(model(), "int8")) == {kind}
+
+
+@NEEDS_VNNI
+def test_both_fast_products_multiply_the_same_levels():
+    draw = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(96, 1024, generator=draw), torch.randn(7, 1024, generator=draw)
+    one, other = FbgemmInt8Linear(weight)(x), OnednnInt8Linear(weight)(x)
+    assert relative_error(one, other) < 1e-6
+
+
+@NEEDS_VNNI
+def test_packing_says_nothing_and_leaves_the_process_as_it_was(recwarn):
+    engine = torch.backends.quantized.engine
+    FbgemmInt8Linear(torch.ones(32, 64))
+    assert torch.backends.quantized.engine == engine and not recwarn.list
 
 
 def test_small_matrices_take_the_product_that_has_fewer_operators_around_it():
@@ -94,16 +117,24 @@ def int8_kinds(lm: Lfm2) -> set[type]:
     return kinds | {type(head) for head in lm.heads or ()}
 
 
-def test_a_product_that_saturates_or_is_missing_is_noticed(monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "library", "product"),
+    [
+        (FbgemmInt8Linear, "quantized", "linear_with_input_q_dq_qweight_dq_output_fp32"),
+        (OnednnInt8Linear, "onednn", "qlinear_pointwise"),
+    ],
+)
+def test_a_product_that_saturates_or_is_missing_is_noticed(kind, library, product, monkeypatch):
     def saturated(*arguments, **_):
-        return torch.full((6, 16), -32768.0)
+        return torch.full((2, 2, 16), -32768.0)
 
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
     for broken in (saturated, lambda *_: (_ for _ in ()).throw(RuntimeError("no kernel"))):
-        monkeypatch.setattr(torch.ops.onednn, "qlinear_pointwise", broken)
-        Int8Linear.is_fast_here.cache_clear()
-        assert not Int8Linear.is_fast_here()
+        monkeypatch.setattr(getattr(torch.ops, library), product, SimpleNamespace(default=broken))
+        kind.is_fast_here.cache_clear()
+        assert not kind.is_fast_here()
     monkeypatch.undo()
-    Int8Linear.is_fast_here.cache_clear()
+    kind.is_fast_here.cache_clear()
 
 
 @pytest.mark.parametrize(("weights", "least"), [("int8", 0.999), ("int4", 0.94)])
