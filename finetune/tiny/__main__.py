@@ -32,7 +32,7 @@ app = typer.Typer(
 
 @app.command()
 def data(
-    folder: Folder = DEFAULT_FOLDER, hours: float = 17.0, seed: int = 0, processes: int = 2
+    folder: Folder = DEFAULT_FOLDER, hours: float = 25.0, seed: int = 0, processes: int = 2
 ) -> None:
     """The teachers speak the lines."""
     from finetune.tiny import data
@@ -87,6 +87,9 @@ def lm(
     init: Annotated[
         Path | None, typer.Option(help="Begin with the weights of this model folder.")
     ] = None,
+    refine: Annotated[
+        bool, typer.Option(help="They know these codes: a rate that falls from the start.")
+    ] = False,
     hidden_size: int | None = None,
     layers: Annotated[
         str | None, typer.Option(help="A letter for each: c(onv) or a(ttention).")
@@ -108,6 +111,7 @@ def lm(
         tokens=tokens,
         init=init,
         dims=lm.Dims(**given) if given else None,
+        refine=refine,
         threads=threads,
         processes=processes,
         seed=seed,

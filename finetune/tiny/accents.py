@@ -27,7 +27,7 @@ from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder
 TAGS = tuple(ACCENT_TAGS.values())
 STEPS, BATCH, CROP_FRAMES = 500, 48, 160
 LINES = 24  # that tiny says in every accent
-VOICES = ("ada", "rowan", "mira")  # the first has heard all accents, the others one
+VOICES = ("ada", "cedric", "rowan", "mira")  # the first two have heard all accents, the others one
 
 
 class Probe(nn.Module):
@@ -53,7 +53,7 @@ class Probe(nn.Module):
 
 
 def judge(folder: Path, model: Path, *, seed: int = 0) -> dict[str, Any]:
-    """Accuracy (0..1) on unheard teachers, on the first voice's own teachers and their copies, and on tiny."""
+    """Accuracy (0..1) on unheard teachers, on a voice's own teachers if it has all, their copies, and on tiny."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     probe = trained(folder, seed)
@@ -66,16 +66,17 @@ def judge(folder: Path, model: Path, *, seed: int = 0) -> dict[str, Any]:
     ]
     speaking = Speaking(model)
     texts = [text for text, _ in zip(_long_lines(seed), range(LINES), strict=False)]
-    of_ada = {t.tag: [speak(t, x) for x in texts] for t in ENGLISH if t.voice == VOICES[0]}
     rows: list[dict[str, Any]] = []
     for voice in VOICES:
+        teachers = {teacher.tag: teacher for teacher in ENGLISH if teacher.voice == voice}
         for tag in TAGS:
             heard = [probe.heard(speaking.speak(text, voice, tag)) for text in texts]
             row: dict[str, Any] = {"voice": voice, "tag": tag, "tiny": _share(heard, tag)}
             row["heard"] = {t: _share(heard, t) for t in TAGS}
-            if voice == VOICES[0]:
-                row["teacher"] = _share([probe.heard(x) for x in of_ada[tag]], tag)
-                copies = [speaking.copy(folder, x) for x in of_ada[tag]]
+            if len(teachers) == len(TAGS):
+                said = [speak(teachers[tag], text) for text in texts]
+                row["teacher"] = _share([probe.heard(x) for x in said], tag)
+                copies = [speaking.copy(folder, x) for x in said]
                 row["copy"] = _share([probe.heard(x) for x in copies], tag)
             rows.append(row)
     return {"unheard_teachers": float(np.mean(unheard)), "lines": LINES, "voices": rows}

@@ -50,9 +50,8 @@ other accents worse, the teachers' columns included: compare columns, not system
 
 {tables}
 
-The `tiny` before this one, with the same codec, had 53.1 % on plain sentences over the flite voices and 31.8 % on
-lines of games; the one before that, with another codec, 65.6 and 33.3 % (300 words a voice; its codec's copies 51.1 and
-19.0).
+The `tiny` before this one, with the same codec, had 50.7 % on plain sentences over the flite voices and 26.5 % on
+lines of games; the last with another codec 65.6 and 33.3 % (300 words a voice; its codec's copies 51.1 and 19.0).
 
 Held-out nats a code: {held_out:.2f} with the right text, {wrong_text:.2f} with another line's text.
 
@@ -61,21 +60,23 @@ Held-out nats a code: {held_out:.2f} with the right text, {wrong_text:.2f} with 
 - Text: lines of a template grammar of what characters in games say, {num_words} words, and plain sentences, the
   examples of use in WordNet; {held_out_share} of either, by a hash of their text, held out. The same in Spanish, with
   sayings and proverbs for the plain sentences.
-- Speech: {hours} h, {utterances} lines, with 40 ms of lead-in and at -20 dBFS: seven tenths by the teachers above, the
-  rest by 41 more vocal-tract scalings of the flite voices and by espeak-ng variants in four accents and in Spanish. The
-  weights that training was begun with had heard 29 h, 45,150 lines.
+- Speech: {hours} h, {utterances} lines, three quarters of them plain, with 40 ms of lead-in and at -20 dBFS: eight
+  tenths by the teachers above, the rest by 41 more vocal-tract scalings of the flite voices and by espeak-ng
+  variants in four accents and in Spanish. The weights that training was begun with had heard 15 h, 22,620 lines, and
+  29 h before.
 - Codec: four FSQ groups of 1000 codes at 12.5 frames a second; the codebooks' entropies are {entropy} bits. It was
-  trained on the nine voices in English, its decoder for longer and on the scalings; then both together, with more
-  blocks in the decoder and mel cepstra among the losses, for 31 minutes on 11 h of the voices above, Spanish included,
-  and on the scalings.
+  trained on the voices above but for cedric, edith and rivet, whom it has not heard: in English, its decoder for longer
+  and on the scalings; then both together, with more blocks in the decoder and mel cepstra among the losses, for 31
+  minutes on 11 h of the same voices, Spanish included, and on the scalings.
 - Speaker encoder: {speakers_learned} synthetic speakers. Equal error rate on {eer_speakers} others: {eer:.1%} for
   single lines, whatever their accent, {eer_three:.1%} for three. Last it was taught, with copies of speakers that it
   had learned, that a copy through a codec is the same speaker: the codec before this one.
-- Language model: {minutes:.0f} minutes on two cores without AVX-512, in two processes of one thread with averaged
-  gradients, {tokens:.1f} million tokens ({epochs:.1f} passes over the corpus), in float32; the first 80 minutes are the
-  `tiny` before this one, after which the learning rate began anew. That one was begun with the weights of the one
-  before it (240 minutes, 60.5 million tokens, codes of the codec before), its embeddings of codes averaged over those
-  that the encoder before gave the same frames, those of vowels taken over for vowels with stress.
+- Language model: {minutes:.0f} minutes, a fifth of them waiting for other work, on two cores with AVX-512, in two
+  processes of one thread with averaged gradients, {tokens:.1f} million tokens ({epochs:.1f} passes over the corpus,
+  half of the crowd and of ada in each), in bfloat16, refining the weights of the `tiny` before this one. Those had
+  187 minutes on two cores without AVX-512 (25.1 million tokens, the same codes) and were begun with the weights of
+  the one before it (240 minutes, 60.5 million tokens, codes of the codec before), its embeddings of codes averaged
+  over those that the encoder before gave the same frames, those of vowels taken over for vowels with stress.
 
 Text is read as phones with stress: CMUdict, most of it in Festival's edition, which flite speaks by, and
 letter-to-sound rules for other words (10 % phone errors on words that the rules have not seen; of one in 18 the stress
@@ -85,8 +86,8 @@ and common abbreviations are spelled out first.
 ## Limits
 
 {limits}
-- English, and Spanish under the accent `es_es`, which only ada and espeak-ng's speakers have spoken: other voices take
-  it on without an example. Letters of other scripts are refused.
+- English, and Spanish under the accent `es_es`, which only ada, cedric and espeak-ng's speakers have spoken: other
+  voices take it on without an example. Letters of other scripts are refused.
 - Greedy is the default. Without a speaker slot the model speaks as mira.
 - Synthetic teachers sound synthetic, and so does their pupil.
 
@@ -200,8 +201,8 @@ def _errors_table(voices: Sequence[dict[str, Any]], kind: str) -> str:
 def _voices_table(report: dict[str, Any]) -> str:
     rows = [
         f"Of {report['lines']} lines {report['runaways']} ran on for twice the teacher's time or longer. Who speaks, "
-        "by the speaker encoder, among the nine voices; how long beside the teacher; CPU seconds of one thread for a "
-        "second of sound:",
+        f"by the speaker encoder, among the {len({v['voice'] for v in report['voices']})} voices; how long beside the "
+        "teacher; CPU seconds of one thread for a second of sound:",
         "",
         "| voice | accent | heard as itself: tiny | codec copy | length tiny / teacher | model + codec |",
         "|---|---|---|---|---|---|",

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from finetune.tiny import lines_es
 from finetune.tiny.data import f0_track
 from finetune.tiny.lines import mixed
-from finetune.tiny.teachers import Teacher, TeacherError, speak
+from finetune.tiny.teachers import TEACHERS, Teacher, TeacherError, speak
 
 LINES_PER_SHARD = 20
 FLITE_SHARDS = 6
@@ -52,7 +52,8 @@ _HELD_OUT_SCALINGS: dict[str, tuple[float, ...]] = {
 _TAGS = {"slt": "en_us", "rms": "en_us", "awb": "en_scot", "kal16": "en_us"}
 
 # Of espeak-ng 1.51, in its own spelling. Left out: whispers (no pitch to tell speakers by), `fast` (a pace), names with
-# spaces or of speakers that are not there, and the teachers' f2.
+# spaces or of speakers that are not there. Those that became teachers keep their places here, by which others are held
+# out, and are not of the crowd.
 _VARIANTS = (
     "Alex Alicia Andrea Andy Annie AnxiousAndy Demonic Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
     "Michael Mike Nguyen RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky UniRobot adam anika anikaRobot announcer "
@@ -108,7 +109,10 @@ def crowd() -> list[Speaker]:
     speakers += [
         scaled(v, k, held_out=True) for v, all_k in _HELD_OUT_SCALINGS.items() for k in all_k
     ]
+    taught = {teacher.engine_voice.partition("+")[2] for teacher in TEACHERS}
     for i, variant in enumerate(_VARIANTS):
+        if variant in taught:
+            continue
         name = f"e-{variant}"
         accents = tuple(
             Teacher(name, name, accent, "espeak", f"{accent}+{variant}", 0.0) for accent in ACCENTS

@@ -81,7 +81,7 @@ def shards(corpus: Path) -> list[Shard]:
     return [Shard(index) for index in sorted(corpus.glob("*.jsonl"))]
 
 
-def run(corpus: Path, *, hours: float = 17.0, seed: int = 0, processes: int = 2) -> None:
+def run(corpus: Path, *, hours: float = 25.0, seed: int = 0, processes: int = 2) -> None:
     """Makes the missing shards of a corpus of about `hours` hours, held-out lines included."""
     corpus.mkdir(parents=True, exist_ok=True)
     missing = [job for job in _jobs(hours) if not (corpus / f"{_name(*job)}.jsonl").exists()]
@@ -118,8 +118,10 @@ def f0_track(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _jobs(hours: float) -> list[tuple[Teacher, int]]:
     jobs: list[tuple[float, Teacher, int]] = []
+    whole = sum(teacher.share for teacher in TEACHERS)
     for teacher in TEACHERS:
-        count = max(1, round(hours * 3600 * teacher.share / _MEAN_LINE_SECONDS / LINES_PER_SHARD))
+        seconds = hours * 3600 * teacher.share / whole
+        count = max(1, round(seconds / _MEAN_LINE_SECONDS / LINES_PER_SHARD))
         jobs += [(number / count, teacher, number) for number in range(count)]
         jobs += [(0.0, teacher, number) for number in (FIRST_HELD_OUT_SHARD, PLAIN_SHARD)]
     # Teachers take turns, so that a corpus that is not finished has all of them already.

@@ -196,7 +196,8 @@ def merge(folder: Path) -> dict[str, str]:
     if cache.exists():
         return json.loads(cache.read_text())
     encoder = LogMelEncoder(LogMelConfig(SPACE))
-    voices = [Speaker(t.voice, (t,), False) for t in TEACHERS if t.engine == "espeak"][:1]
+    firsts = {t.voice: t for t in reversed(TEACHERS) if t.engine == "espeak"}
+    voices = [Speaker(voice, (teacher,), False) for voice, teacher in firsts.items()]
     said: dict[str, Tensor] = {}
     for speaker in [*voices, *(s for s in crowd.crowd() if not s.is_scaling)]:
         samples = speak(speaker.teachers[0], ALIKE_LINE)

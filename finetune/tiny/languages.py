@@ -33,7 +33,7 @@ _FLOOR_DB = -60.0  # below a line's loudest band; quieter is silence
 def judge(folder: Path, model: Path) -> dict[str, Any]:
     """A row for each kind of line: `game` and `plain`."""
     torch.set_num_threads(1)
-    (teacher,) = (teacher for teacher in TEACHERS if teacher.language == "es")
+    teacher = next(teacher for teacher in TEACHERS if teacher.language == "es")
     speaking, lm = Speaking(model), load_lm(model).float()
     examples = Examples(
         lm.layout,

@@ -5,6 +5,7 @@ teachers that no stage has heard. All figures are cosines of the shipped speaker
 """
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ import torch
 from numpy.typing import NDArray
 
 from finetune.tiny import crowd
+from finetune.tiny.crowd import Said
 from finetune.tiny.encode import ACCENT_TAGS
 from finetune.tiny.speaking import Speaking
 from finetune.tiny.teachers import SAMPLE_RATE_HZ
+from kani_npc.errors import BadAudio
 from kani_npc.speaker import enrollment
+from kani_npc.speaker.protocol import SpeakerEncoder
 
 CLIPS = 3
 LINES_A_CLIP = 3  # single ones may have less speech than a clip must have
 SPOKEN_LINES = 8
 ESPEAK_SPEAKERS = 4
+
+Spoken = tuple[Said, NDArray[np.int16]]
 
 
 def judge(folder: Path, model: Path) -> dict[str, Any]:
@@ -46,12 +52,10 @@ def judge(folder: Path, model: Path) -> dict[str, Any]:
                 f"{speaker.name} has {len(said)} lines in {folder / 'crowd'} and needs more than "
                 f"{CLIPS * LINES_A_CLIP} to be enrolled; let `crowd` run to its end"
             )
-        groups = [said[LINES_A_CLIP * i :][:LINES_A_CLIP] for i in range(CLIPS)]
-        clips = [_wav(np.concatenate([pcm for _, pcm in group])) for group in groups]
-        reference = enrollment.enroll(clips, speaking.encoder).embedding.vector
+        reference, rest = _enrolled(said, speaking.encoder)
         references.append(reference)
         # Lines that were not in the clips; long enough that the encoder has something to hear.
-        fresh = [(s, pcm) for s, pcm in said[CLIPS * LINES_A_CLIP :] if len(s.text.split()) >= 4]
+        fresh = [(s, pcm) for s, pcm in rest if len(s.text.split()) >= 4]
         fresh = fresh[:SPOKEN_LINES]
         teacher = [(pcm / 32_768).astype(np.float32) for _, pcm in fresh]
         tag = ACCENT_TAGS.get(accent, accent)
@@ -80,6 +84,27 @@ def judge(folder: Path, model: Path) -> dict[str, Any]:
         "speakers": rows,
         "floor": {"mean": float(between.mean()), "95_percent": float(np.quantile(between, 0.95))},
     }
+
+
+def _enrolled(
+    said: Sequence[Spoken], encoder: SpeakerEncoder
+) -> tuple[NDArray[np.float32], Sequence[Spoken]]:
+    """The embedding of the first lines that make good clips, and the other lines.
+
+    A clip may be refused, one in a hundred because two speakers are heard in it; whoever enrols a voice records it
+    again, and here the next lines are taken. Raises `BadAudio` where no others are left.
+    """
+    lines = CLIPS * LINES_A_CLIP
+    groups = [said[i : i + LINES_A_CLIP] for i in range(0, lines, LINES_A_CLIP)]
+    clips = [_wav(np.concatenate([pcm for _, pcm in group])) for group in groups]
+    try:
+        return enrollment.enroll(clips, encoder).embedding.vector, said[lines:]
+    except BadAudio:
+        later = said[LINES_A_CLIP:]
+        if len(later) <= lines:
+            raise
+        vector, rest = _enrolled(later, encoder)
+        return vector, [*said[:LINES_A_CLIP], *rest]
 
 
 def _wav(pcm: NDArray[np.int16]) -> bytes:

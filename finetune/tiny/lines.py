@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 MAX_WORDS = 20
-FREE_SHARE = 0.4  # of what is said: plain sentences
+FREE_SHARE = 0.75  # of what is said: plain sentences
 WORDNET = Path("/usr/share/wordnet")
 HELD_OUT_ONE_IN = 33  # about 3 % of the lines
 

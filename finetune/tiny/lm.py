@@ -7,7 +7,7 @@ encoder heard in one to three of its utterances, so that a voice can be enrolled
 the time the model is also asked, at each frame, which symbol of its text is about due, as if all took the same time: a
 crude alignment, but it teaches where to look long before the sound does. Resumable: `lm.pt` holds everything, the
 batches of an epoch are a function of seed and epoch. The learning rate follows the minutes trained: warm-up, constant,
-then down to nothing.
+then down to nothing; or, where trained weights are refined on more lines, down from the start.
 
 Files in the recipe's folder: `codes.npz` and `embeddings.npz` (read), `lm.pt` (checkpoint), `lm_log.jsonl` (a row every
 evaluation).
@@ -58,16 +58,19 @@ CHECKPOINT_EVERY_S = 120.0
 PEAK_RATE = 3e-3  # AdamW: embeddings, norms, convolution taps
 PEAK_MATRIX_RATE = 7e-3  # Muon: the layers' matrices
 DECAY_SHARE = 0.6  # of the time, at the end
+REFINING_RATE = 0.6  # of the peaks, to begin with
 WARM_UP_STEPS = 100
 WEIGHT_DECAY = 0.05
 EMA_DECAY = 0.998
 CORRUPTED_ROWS = 0.9
 MOST_CORRUPTED = 0.3  # of a row's codes; the mean over rows is half of it
+CROWD_SHARE = 0.5  # of what the crowd says is in a pass over the corpus
 JOINED = 0.15  # of the utterances are spoken in a row with others
 UNTAGGED = 0.2  # of the lines in the first accent have no tag
 # The mode without a speaker slot is learned with one voice, so that it has one.
 VOICELESS_SHARE = 0.3
 VOICELESS_VOICE = TEACHERS[0].voice
+_VOICES = {teacher.voice for teacher in TEACHERS}
 READING_WEIGHT = 0.3  # of the loss on the due symbol, to begin with
 READING_SHARE = (0.25, 0.5)  # of the time: until when it weighs so much, and from when nothing
 IGNORED = -100
@@ -417,9 +420,15 @@ class Trainer:
         return torch.cat((loss_K, symbol_loss[None])).detach()
 
 
-def rate(step: int, progress: float) -> float:
-    """The learning rate's share of its peak: warm-up, constant, then linearly down over the last part."""
-    return min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - progress) / DECAY_SHARE))
+def rate(step: int, progress: float, *, refines: bool = False) -> float:
+    """The learning rate's share of its peak: warm-up, constant, then linearly down over the last part.
+
+    With `refines` linearly down all the time, from a part of it.
+    """
+    warm_up = (step + 1) / WARM_UP_STEPS
+    if refines:
+        return min(warm_up, REFINING_RATE * max(0.01, 1 - progress))
+    return min(1.0, warm_up, max(0.01, (1 - progress) / DECAY_SHARE))
 
 
 def reading_weight(progress: float) -> float:
@@ -531,13 +540,15 @@ def run(
     processes: int = 1,
     seed: int = 0,
     device: str = AUTO,
+    refine: bool = False,
 ) -> None:
     """Trains to the end of `minutes`, or on from the newest checkpoint; `tokens` are of one step.
 
     `init` is a model folder of the same dims, to begin with its weights instead of random ones; `dims` are by default
-    those of the checkpoint, if there is one. `processes` share each step and the `threads`, on a CPU; a run may go on
-    with another number of them. Raises `ValueError` for a model or checkpoint of other dims, or for processes that
-    there are no threads or no CPU for, `ModelError` for a device that is not here.
+    those of the checkpoint, if there is one. `refine` is for weights that are trained already: a gentle rate, and
+    nothing about which symbol is due, which they know. `processes` share each step and the `threads`, on a CPU; a run
+    may go on with another number of them. Raises `ValueError` for a model or checkpoint of other dims, or for
+    processes that there are no threads or no CPU for, `ModelError` for a device that is not here.
     """
     check_processes(processes, threads, device)
     prepare = partial(_prepared, folder, init, dims, threads // processes, seed, device)
@@ -548,6 +559,7 @@ def run(
         tokens=tokens,
         evaluate_every=evaluate_every,
         seed=seed,
+        refines=refine,
     )
     train_together(processes, prepare, train)
 
@@ -593,6 +605,7 @@ def fit(
     *,
     evaluate_every: int = 250,
     seed: int = 0,
+    refines: bool = False,
 ) -> None:
     """Trains until `trainer` has had its minutes, earlier runs included; `log` gets a row of figures now and then."""
     trainer.team = team
@@ -606,7 +619,8 @@ def fit(
     before_s, recent = trainer.seconds, []
     while trainer.seconds < 60 * minutes:
         order = random.Random(f"{seed}/{trainer.epoch}")
-        rows = examples.epoch(utterances, order)
+        said = [u for u in utterances if u.voice in _VOICES or order.random() < CROWD_SHARE]
+        rows = examples.epoch(said, order)
         groups = list(examples.batches(rows, tokens // team.size, order))
         groups = shares(groups, team, order)
         if not groups:
@@ -617,9 +631,9 @@ def fit(
                 continue
             batch = examples.batch(group, np.random.default_rng((seed, trainer.step, team.rank)))
             progress = trainer.seconds / 60 / minutes
-            recent.append(
-                trainer.train(batch, rate(trainer.step, progress), reading_weight(progress))
-            )
+            reading = 0.0 if refines else reading_weight(progress)
+            share = rate(trainer.step, progress, refines=refines)
+            recent.append(trainer.train(batch, share, reading))
             trainer.seconds = team.first_says(before_s + time.monotonic() - started)
             is_over = trainer.seconds >= 60 * minutes
             if trainer.step % evaluate_every == 0 or is_over:

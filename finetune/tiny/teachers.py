@@ -35,7 +35,7 @@ class Teacher:
     tag: str  # language tag: en_us, en_scot, en_rp, en_lanc, es_es
     engine: str  # "flite" or "espeak"
     engine_voice: str
-    share: float  # of the corpus, by time
+    share: float  # of the corpus, by time, beside the others'
     # flite only: speak slower by this factor, then resample back. The formants move, the pace stays.
     stretch: float = 1.0
 
@@ -49,7 +49,9 @@ class Teacher:
         return self.tag.split("_")[0]
 
 
-# The espeak variant is the same one in all accents, so that a model cannot mistake an accent for a voice.
+_CEDRIC = "Cedric (synthetic, from espeak-ng benjamin)"
+# A voice's espeak variant is the same one in all accents, so that a model cannot mistake an accent for a voice. What a
+# voice speaks first is its own accent.
 TEACHERS: tuple[Teacher, ...] = (
     Teacher("mira", "Mira (synthetic, from flite slt)", "en_us", "flite", "slt", 0.16),
     Teacher("rowan", "Rowan (synthetic, from flite rms)", "en_us", "flite", "rms", 0.16),
@@ -58,12 +60,19 @@ TEACHERS: tuple[Teacher, ...] = (
     Teacher("pixie", "Pixie (synthetic, from flite slt)", "en_us", "flite", "slt", 0.07, stretch=0.92),
     Teacher("greta", "Greta (synthetic, from flite slt)", "en_us", "flite", "slt", 0.07, stretch=1.10),
     Teacher("finn", "Finn (synthetic, from flite rms)", "en_us", "flite", "rms", 0.07, stretch=0.88),
-    Teacher("bram", "Bram (synthetic, from flite rms)", "en_us", "flite", "rms", 0.07, stretch=1.12),
-    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_us", "espeak", "en-us+f2", 0.06),
-    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_rp", "espeak", "en-gb-x-rp+f2", 0.05),
-    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_scot", "espeak", "en-gb-scotland+f2", 0.05),
-    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_lanc", "espeak", "en-gb-x-gbclan+f2", 0.05),
-    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "es_es", "espeak", "es+f2", 0.10),
+    Teacher("bram", "Bram (synthetic, from flite rms)", "en_us", "flite", "rms", 0.13, stretch=1.12),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_us", "espeak", "en-us+f2", 0.03),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_rp", "espeak", "en-gb-x-rp+f2", 0.03),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_scot", "espeak", "en-gb-scotland+f2", 0.03),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "en_lanc", "espeak", "en-gb-x-gbclan+f2", 0.03),
+    Teacher("ada", "Ada (synthetic, from espeak-ng f2)", "es_es", "espeak", "es+f2", 0.05),
+    Teacher("cedric", _CEDRIC, "en_rp", "espeak", "en-gb-x-rp+benjamin", 0.03),
+    Teacher("cedric", _CEDRIC, "en_us", "espeak", "en-us+benjamin", 0.03),
+    Teacher("cedric", _CEDRIC, "en_scot", "espeak", "en-gb-scotland+benjamin", 0.03),
+    Teacher("cedric", _CEDRIC, "en_lanc", "espeak", "en-gb-x-gbclan+benjamin", 0.03),
+    Teacher("cedric", _CEDRIC, "es_es", "espeak", "es+benjamin", 0.03),
+    Teacher("edith", "Edith (synthetic, from espeak-ng belinda)", "en_rp", "espeak", "en-gb-x-rp+belinda", 0.04),
+    Teacher("rivet", "Rivet (synthetic, from espeak-ng UniRobot)", "en_us", "espeak", "en-us+UniRobot", 0.04),
 )  # fmt: skip
 
 ENGLISH = tuple(teacher for teacher in TEACHERS if teacher.language == "en")

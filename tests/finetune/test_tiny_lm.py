@@ -304,6 +304,26 @@ def test_a_corpus_without_a_batch_is_refused(tiny, examples, tmp_path):
         recipe.fit(ALONE, trainer, examples, [], [], tmp_path / "log.jsonl", 0.1, 512)
 
 
+def test_a_pass_has_all_that_the_voices_say_and_half_of_what_the_crowd_says(
+    tiny, examples, tmp_path, monkeypatch
+):
+    said = [*spoken(40), *(replace(line, voice="e-m1") for line in spoken(400))]
+    heard: list[recipe.Spoken] = []
+    monkeypatch.setattr(recipe.Examples, "epoch", lambda _, lines, rng: heard.extend(lines) or [])
+    trainer = recipe.Trainer(tiny, tmp_path / "lm.pt")
+    with pytest.raises(ValueError, match="do not make a batch"):
+        recipe.fit(ALONE, trainer, examples, said, [], tmp_path / "log.jsonl", 0.1, 512)
+    assert heard[:40] == said[:40]
+    assert 150 < len(heard[40:]) < 250 and all(line.voice == "e-m1" for line in heard[40:])
+
+
+def test_a_rate_that_refines_falls_from_the_start():
+    rates = [recipe.rate(1000, tenths / 10, refines=True) for tenths in range(11)]
+    assert rates == sorted(set(rates), reverse=True)
+    assert rates[0] == recipe.REFINING_RATE < recipe.rate(1000, 0.3) == 1.0
+    assert recipe.rate(0, 0.0, refines=True) == recipe.rate(0, 0.0) < 0.1
+
+
 def close_voices() -> Speakers:
     """Close to each other, as one person's scaled voices are."""
     rng = np.random.default_rng(2)
