@@ -35,7 +35,7 @@ from finetune.speaking import TINY_CODEC_ENCODER
 from finetune.tiny import crowd
 from finetune.tiny.data import SAMPLES_PER_HOP, shards
 from finetune.tiny.encode import shard_codes
-from finetune.tiny.teachers import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, TEACHERS
+from finetune.tiny.teachers import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, VOICES
 from finetune.tiny.together import ALONE, Team, check_processes, train_together
 from kani_npc.codec.source_filter import (
     ENCODER_FILE,
@@ -67,7 +67,6 @@ DIMS = SourceFilterConfig(frame_blocks=6, pitch_blocks=4)
 # The decoder alone hears so many times as much of the voices whose copies were understood worst, beside their teachers.
 _TIMES = {"mira": 2, "tobin": 3, "greta": 4, "finn": 2}
 _TIMES_CROWD = 2
-_VOICES = {teacher.voice for teacher in TEACHERS}
 
 
 def run(
@@ -228,7 +227,7 @@ def _with_codes(folder: Path) -> list[Recorded]:
     for name, shard in _shards(folder):
         codes = shard_codes(folder, name, [len(one.pcm_N) for one in shard])
         for one, codes_KF in zip(shard, codes, strict=True):
-            times = _TIMES.get(one.voice, 1) if one.voice in _VOICES else _TIMES_CROWD
+            times = _TIMES.get(one.voice, 1) if one.voice in VOICES else _TIMES_CROWD
             recorded += times * [replace(one, codes_KF=codes_KF)]
     return recorded
 

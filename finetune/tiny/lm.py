@@ -39,7 +39,7 @@ from torch.overrides import TorchFunctionMode
 from finetune.device import AUTO, autocast, device_of, multiplies_bfloat16
 from finetune.tiny.package import lm_config, tokenizer
 from finetune.tiny.speakers import Speakers
-from finetune.tiny.teachers import TEACHERS
+from finetune.tiny.teachers import TEACHERS, VOICES
 from finetune.tiny.together import ALONE, Team, check_processes, train_together
 from kani_npc.lm.config import LmConfig
 from kani_npc.lm.load import load_lm
@@ -70,7 +70,6 @@ UNTAGGED = 0.2  # of the lines in the first accent have no tag
 # The mode without a speaker slot is learned with one voice, so that it has one.
 VOICELESS_SHARE = 0.3
 VOICELESS_VOICE = TEACHERS[0].voice
-_VOICES = {teacher.voice for teacher in TEACHERS}
 READING_WEIGHT = 0.3  # of the loss on the due symbol, to begin with
 READING_SHARE = (0.25, 0.5)  # of the time: until when it weighs so much, and from when nothing
 IGNORED = -100
@@ -619,7 +618,7 @@ def fit(
     before_s, recent = trainer.seconds, []
     while trainer.seconds < 60 * minutes:
         order = random.Random(f"{seed}/{trainer.epoch}")
-        said = [u for u in utterances if u.voice in _VOICES or order.random() < CROWD_SHARE]
+        said = [u for u in utterances if u.voice in VOICES or order.random() < CROWD_SHARE]
         rows = examples.epoch(said, order)
         groups = list(examples.batches(rows, tokens // team.size, order))
         groups = shares(groups, team, order)

@@ -75,6 +75,7 @@ TEACHERS: tuple[Teacher, ...] = (
     Teacher("rivet", "Rivet (synthetic, from espeak-ng UniRobot)", "en_us", "espeak", "en-us+UniRobot", 0.04),
 )  # fmt: skip
 
+VOICES = tuple(dict.fromkeys(teacher.voice for teacher in TEACHERS))
 ENGLISH = tuple(teacher for teacher in TEACHERS if teacher.language == "en")
 NON_RHOTIC = ("en_rp", "en_lanc")  # of espeak-ng's accents, as heard and as its phones say
 

@@ -49,7 +49,8 @@ class Int8Linear(Direct):
         weight = (weight_NK / peak[:, None] * 127).round().to(torch.int8)
         # No buffers: whatever moves, counts or saves tensors can do nothing with a library's own layout, and each that
         # is looked up costs a microsecond of a product's hundred.
-        self._weight = self._packed(weight, peak / 127 / SPAN)
+        zero = torch.zeros(len(peak), dtype=torch.int64)
+        self._weight = self._packed(weight, peak / 127 / SPAN, zero)
         self._span = torch.tensor(float(SPAN))
 
     @classmethod
@@ -77,8 +78,9 @@ class Int8Linear(Direct):
         return low.add_(high, alpha=256).mul_(peak)
 
     @staticmethod
-    def _packed(weight_NK: Tensor, scale_N: Tensor) -> Any:
-        """What `_product` takes of weights in -127..127 and what each row of them is worth."""
+    def _packed(weight_NK: Tensor, scale_N: Tensor, zero_N: Tensor) -> Any:
+        """What `_product` takes of weights in -127..127, what each row of them is worth, and the zeros of a
+        symmetric packing."""
         raise NotImplementedError
 
     def _product(self, x: Tensor) -> Tensor:
@@ -93,8 +95,7 @@ class FbgemmInt8Linear(Int8Linear):
     """
 
     @staticmethod
-    def _packed(weight_NK: Tensor, scale_N: Tensor) -> Any:
-        zero_N = torch.zeros(len(scale_N), dtype=torch.int64)
+    def _packed(weight_NK: Tensor, scale_N: Tensor, zero_N: Tensor) -> Any:
         engine = torch.backends.quantized.engine  # which library packs is a setting of the process
         torch.backends.quantized.engine = "fbgemm"
         try:
@@ -118,8 +119,7 @@ class OnednnInt8Linear(Int8Linear):
     """Where FBGEMM's is not to be had."""
 
     @staticmethod
-    def _packed(weight_NK: Tensor, scale_N: Tensor) -> Any:
-        zero_N = torch.zeros(len(scale_N), dtype=torch.int64)
+    def _packed(weight_NK: Tensor, scale_N: Tensor, zero_N: Tensor) -> Any:
         return torch.ops.onednn.qlinear_prepack(weight_NK, None), scale_N, zero_N, None
 
     def _product(self, x: Tensor) -> Tensor:

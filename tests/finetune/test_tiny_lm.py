@@ -14,7 +14,7 @@ import torch
 from finetune.tiny import lm as recipe
 from finetune.tiny.package import lm_config, tokenizer, write
 from finetune.tiny.speakers import Speakers, unit
-from finetune.tiny.teachers import TEACHERS
+from finetune.tiny.teachers import TEACHERS, VOICES
 from finetune.tiny.together import ALONE, Team, together
 from kani_npc.lm.generate import generate
 from kani_npc.lm.model import Lfm2
@@ -29,7 +29,6 @@ LINES = (
     "I sell bread.",
     "Follow the red fox, my friend.",
 )
-VOICES = list(dict.fromkeys(teacher.voice for teacher in TEACHERS))
 
 
 @pytest.fixture(scope="module")

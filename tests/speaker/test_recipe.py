@@ -9,12 +9,10 @@ import torch
 
 from finetune.tiny import crowd, encoder
 from finetune.tiny.package import MODEL_FOLDER
-from finetune.tiny.teachers import TEACHERS
+from finetune.tiny.teachers import TEACHERS, VOICES
 from kani_npc.errors import ModelError
 from kani_npc.speaker.log_mel import LogMelConfig, LogMelEncoder, hz, mel
 from tests.support.clips import speechlike
-
-VOICES = list(dict.fromkeys(teacher.voice for teacher in TEACHERS))
 
 
 def test_names_of_the_crowd_are_unique_and_no_voices():
